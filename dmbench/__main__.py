@@ -1,0 +1,5 @@
+"""`python -m dmbench` is `dmbench`."""
+
+from dmbench.cli import main
+
+main()

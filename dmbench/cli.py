@@ -1,0 +1,319 @@
+"""The command line.
+
+Exit codes: 0 all judged fine; 1 a number is below, failed or inconclusive; 2 usage; 3 nothing could be measured;
+130 interrupted.
+"""
+
+import json
+import sys
+import uuid
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from dmbench import __version__
+from dmbench.harness import artifacts, discovery, formats, paths, records, subjects
+from dmbench.harness.errors import (
+    ContractError,
+    DmbenchError,
+    NumbersError,
+    UsageError,
+)
+from dmbench.harness.judging import judge_all
+from dmbench.harness.numbers import Number, Paper
+from dmbench.harness.verdict import NOT_A_PASS, NOT_MEASURED, Verdict
+
+FINE, NOT_FINE, USAGE, NOTHING, INTERRUPTED = 0, 1, 2, 3, 130
+
+app = typer.Typer(
+    help="Are the building blocks of deep learning right, and what do they cost?\n\n"
+    "Exit codes: 0 all judged fine; 1 a number is below, failed or inconclusive; 2 usage or malformed input; "
+    "3 nothing could be measured; 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data = typer.Typer(help="Data and weights: list, fetch, verify.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+Stems = Annotated[list[str] | None, typer.Argument(help="Stems, as in `dmbench list`; all if none is named.")]
+Results = Annotated[Path | None, typer.Option("--results", help="Folder with measured/ and tables/.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for machines.")]
+
+
+def main() -> NoReturn:
+    """Run the command line; an error that a user can mend is one line, and no traceback."""
+    try:
+        app(standalone_mode=True)
+    except (UsageError, ContractError, NumbersError) as error:
+        _fail(str(error), USAGE)
+    except DmbenchError as error:
+        _fail(str(error), NOT_FINE)
+    except KeyboardInterrupt:
+        _fail(
+            "interrupted; what was measured is recorded, and --resume goes on from there",
+            INTERRUPTED,
+        )
+    sys.exit(FINE)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    """Show the version, or go on to the command."""
+    if version:
+        print(f"dmbench {__version__}")
+        raise typer.Exit
+
+
+@app.command("list")
+def list_(stems: Stems = None, as_json: AsJson = False) -> None:
+    """List stems; or, of the stems named, the numbers, experiments and replaceable parts."""
+    from dmbench.harness.listing import list_stems, numbers_of
+
+    papers = discovery.papers()
+    chosen = discovery.choose(stems or [], papers)
+    if as_json:
+        print(json.dumps([row for stem in chosen for row in numbers_of(papers[stem])], indent=1))
+    else:
+        list_stems([papers[stem] for stem in chosen], bool(stems), _console())
+
+
+@app.command()
+def run(
+    stems: Stems = None,
+    tier: Annotated[list[str] | None, typer.Option(help="quick, slow, full or all [default: quick].")] = None,
+    number: Annotated[
+        list[str] | None,
+        typer.Option(help="Only numbers that match, as in 'set5_x3_*'; of any tier."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto.")] = "cpu",
+    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds for numbers that have any.")] = None,
+    impl: Annotated[
+        list[str] | None,
+        typer.Option(help="Measure yours: NAME=module:attribute. `dmbench list STEM` names the parts."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    resume: Annotated[
+        bool | None,
+        typer.Option(
+            "--resume/--fresh",
+            help="--resume takes what this code has measured on this machine from the records; --fresh starts "
+            "trainings anew; neither: measure, and go on with a training that was interrupted.",
+            show_default=False,
+        ),
+    ] = None,
+    results: Results = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure numbers, record them, and print what they say."""
+    from dmbench.harness import runner
+    from dmbench.harness.device import pick_device
+    from dmbench.harness.environment import environment
+    from dmbench.harness.listing import verdict_row
+    from dmbench.harness.measure import Settings
+    from dmbench.harness.terminal import Bars, Lines, print_verdicts
+
+    papers = discovery.papers()
+    given = subjects.parse(impl or [])
+    tiers = () if "all" in (tier or []) or (number and not tier) else tuple(tier or ["quick"])
+    selection = runner.Selection(tuple(discovery.choose(stems or [], papers)), tiers, tuple(number or []), tuple(given))
+    chosen = selection.numbers(papers)
+    artifacts.Store.from_environment()
+    try:
+        picked = pick_device(device)
+    except ValueError as error:
+        raise UsageError(f"--device {device}: {error}") from error
+    if given:
+        everything = [e for stem in selection.stems for e in discovery.experiments(stem)]
+        subjects.resolve(everything, given)
+    settings = Settings(paths.results_folder(results), str(picked), given, resume, uuid.uuid4().hex[:12])
+    console = _console(stderr=as_json)
+    tasks = runner.plan(chosen, seeds)
+    before, problems = records.read(settings.results, selection.stems)
+    _warn(problems)
+    expected = {f"{r.stem}/{r.experiment}" + ("" if r.seed is None else f" seed {r.seed}"): r.seconds for r in before}
+    listener = Bars(console, len(tasks), expected) if console.is_terminal else Lines(console, len(tasks))
+    with listener if isinstance(listener, Bars) else nullcontext():
+        done = runner.run(chosen, settings, seeds=seeds, workers=workers, listener=listener)
+    whose = ", ".join(f"{part}={place}" for part, place in sorted(given.items())) or "dmbench"
+    shown = selection.numbers(papers) if number or given else _of_stems(papers, selection.stems)
+    verdicts = judge_all(shown, done.records, done.reasons(), whose)
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "environment": environment(picked),
+                    "verdicts": [verdict_row(v) for v in verdicts],
+                },
+                indent=1,
+            )
+        )
+    else:
+        if given:
+            console.print(f"measured: {whose}", markup=False, highlight=False)
+        print_verdicts(verdicts, console)
+        _say(f"records: {paths.shown(settings.results / 'measured')}", console)
+    raise typer.Exit(exit_code(verdicts))
+
+
+def exit_code(verdicts: list[Verdict]) -> int:
+    """Return what a run's verdicts come to."""
+    if any(verdict.kind in NOT_A_PASS for verdict in verdicts):
+        return NOT_FINE
+    return NOTHING if all(verdict.kind == NOT_MEASURED for verdict in verdicts) else FINE
+
+
+@app.command()
+def tables(
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Write nothing; fail if the tables are not what the records give."),
+    ] = False,
+    pictures: Annotated[
+        bool, typer.Option(help="Draw pictures into the report, from artifacts on this machine.")
+    ] = True,
+    results: Results = None,
+) -> None:
+    """Write the tables of all verdicts: Markdown, CSV, LaTeX, and one HTML report."""
+    from dmbench.harness.tables import check_tables, write_tables
+
+    folder = paths.results_folder(results)
+    papers = discovery.papers()
+    found, problems = records.read(folder)
+    _warn(problems)
+    if check:
+        stale = check_tables(folder, papers, found)
+        if stale:
+            _fail(
+                f"{', '.join(map(paths.shown, stale))}: not what the records give: run dmbench tables",
+                NOT_FINE,
+            )
+        _say("the tables are what the records give", _console())
+        return
+    for path in write_tables(folder, papers, found, pictures=pictures):
+        _say(paths.shown(path), _console())
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="A commit, or a results folder.")],
+    b: Annotated[str, typer.Argument(help="A commit, or a results folder.")],
+    results: Results = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the records of two commits or two results folders: what moved, by how much, and whether that matters."""
+    from dmbench.harness.compare import compare_records, print_comparison, side
+
+    papers = discovery.papers()
+    folder = paths.results_folder(results)
+    comparison = compare_records(papers, side(a, folder), side(b, folder))
+    if as_json:
+        print(json.dumps(comparison.rows(), indent=1))
+    else:
+        print_comparison(comparison, _console())
+    raise typer.Exit(comparison.exit_code())
+
+
+@data.command("list")
+def data_list() -> None:
+    """List artifacts: size, licence, and how much of each is on this machine."""
+    store = artifacts.Store.from_environment()
+    console = _console()
+    width = max(map(len, store.registry))
+    for name, artifact in store.registry.items():
+        here = len(store.local(name))
+        state = "here" if here == len(artifact.files) else f"{here} of {len(artifact.files)} files here"
+        facts = f"{state:22}  {formats.size(artifact.size):>12}  {artifact.title}; licence: {artifact.licence}"
+        _say(f"{name:{width}}  {facts}", console)
+
+
+@data.command("fetch")
+def data_fetch(
+    names: Annotated[list[str], typer.Argument(help="Artifacts, as in `dmbench data list`.")],
+) -> None:
+    """Fetch artifacts into the cache, whatever their size, and check them."""
+    store = artifacts.Store.from_environment()
+    for name in names:
+        store.artifact(name)
+    for name in names:
+        files = store.fetch(name, lambda line: _say(line, _console(stderr=True)))
+        _say(f"{name}: {len(files)} files, checked", _console())
+
+
+@data.command("verify")
+def data_verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Artifacts; all if none is named.")] = None,
+) -> None:
+    """Check the checksums of what is on this machine."""
+    store = artifacts.Store.from_environment()
+    bad = 0
+    for name in names or list(store.registry):
+        present, damaged = store.verify(name)
+        bad += len(damaged)
+        total = len(store.artifact(name).files)
+        _say(
+            f"{name}: {present} of {total} files here" + (", all as listed" if present and not damaged else ""),
+            _console(),
+        )
+        for line in damaged:
+            _say(f"  {line}", _console())
+    raise typer.Exit(NOT_FINE if bad else FINE)
+
+
+@app.command()
+def doctor(results: Results = None, as_json: AsJson = False) -> None:
+    """Show this machine's environment, what can run here, and what is missing."""
+    from dmbench.harness.doctor import diagnose, print_diagnosis
+
+    diagnosis = diagnose(paths.results_folder(results))
+    if as_json:
+        print(json.dumps(diagnosis, indent=1))
+    else:
+        print_diagnosis(diagnosis, _console())
+
+
+@app.command()
+def dashboard(
+    serve: Annotated[bool, typer.Option("--serve", help="Serve the page until interrupted.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
+) -> None:
+    """Build the asv dashboard from the committed results, so that it needs no network to be looked at."""
+    from dmbench.harness import dashboard as page
+
+    root = paths.checkout()
+    if root is None:
+        raise UsageError("the dashboard shows a checkout's history: run it inside a clone of dmbench")
+    folder = page.build(root)
+    _say(f"{paths.shown(folder)}: to look at it: dmbench dashboard --serve", _console())
+    if serve:
+        page.serve(folder, port)
+
+
+def _of_stems(papers: dict[str, Paper], stems: tuple[str, ...]) -> list[Number]:
+    return [number for stem in stems for number in papers[stem].numbers.values()]
+
+
+def _warn(problems: list[records.Problem], most: int = 5) -> None:
+    for problem in problems[:most]:
+        print(f"dmbench: {problem}", file=sys.stderr)
+    if len(problems) > most:
+        print(f"dmbench: and {len(problems) - most} more lines like that", file=sys.stderr)
+
+
+def _console(stderr: bool = False) -> Console:
+    return Console(stderr=stderr)
+
+
+def _say(line: str, console: Console) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _fail(line: str, code: int) -> NoReturn:
+    print(f"dmbench: {line}", file=sys.stderr)
+    sys.exit(code)

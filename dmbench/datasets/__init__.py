@@ -1,0 +1,1 @@
+"""What experiments are fed with: files to tensors."""

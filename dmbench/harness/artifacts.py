@@ -1,0 +1,294 @@
+"""Artifacts: the files that experiments need, found by checksum in reference_results/artifacts.toml.
+
+Looked for in this order: the folder in DMBENCH_DATA; the user's cache; the folder or address in DMBENCH_MIRROR; the
+public addresses. DMBENCH_OFFLINE=1 forbids the network. The sha256 of a file is checked on its first use in a process.
+A file listed without a checksum (nobody could fetch it when it was listed) is trusted on first use: its checksum is
+kept in the cache, and holds from then on.
+"""
+
+import hashlib
+import json
+import os
+import tomllib
+import urllib.error
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from dmbench.harness.errors import ArtifactError, NumbersError, UsageError, nearest
+from dmbench.harness.paths import checkout, reference, shown
+
+SECONDS_TO_ANSWER = 10
+FETCHED_UNASKED = 30_000_000  # bytes; a run fetches no artifact larger than this by itself
+
+
+@dataclass(frozen=True)
+class File:
+    """One file: its name in a data folder or mirror, its size in bytes, its sha256, and where it is published."""
+
+    name: str
+    address: str
+    size: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """Files that belong together. made_by: the command, for what dmbench trained itself."""
+
+    name: str
+    title: str
+    licence: str
+    files: tuple[File, ...]
+    made_by: str = ""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes in all, or None where a file's size is not known."""
+        sizes = [file.size for file in self.files]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+    @property
+    def checksum(self) -> str:
+        """One checksum for all files, from theirs."""
+        together = "\n".join(f"{f.name} {f.sha256 or f.address}" for f in self.files)
+        return hashlib.sha256(together.encode()).hexdigest()[:16]
+
+
+def read_artifacts(path: Path | None = None) -> dict[str, Artifact]:
+    """Read the registry, by name.
+
+    Raises:
+        NumbersError: the file is malformed.
+    """
+    path = path or reference() / "artifacts.toml"
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise NumbersError(f"{shown(path)}: {error}") from error
+    registry = {}
+    for name, entry in content.items():
+        try:
+            registry[name] = _artifact(name, entry)
+        except (KeyError, TypeError, ValueError) as error:
+            raise NumbersError(f"{shown(path)}: {name}: {type(error).__name__}: {error}") from error
+    return registry
+
+
+def _artifact(name: str, entry: dict[str, Any]) -> Artifact:
+    known = {"title", "licence", "address", "files", "each", "made_by"}
+    if unknown := set(entry) - known:
+        raise ValueError(f"{unknown.pop()} is not a known key: {', '.join(sorted(known))}")
+    base = entry.get("address", "")
+    files = [
+        File(row["name"], base + row.get("path", row["name"]), row.get("bytes"), row.get("sha256"))
+        for row in entry.get("files", [])
+    ]
+    if each := entry.get("each"):  # files named by a running number or by a list of words
+        words = each.get("words") or [str(i).zfill(each.get("digits", 0)) for i in range(1, each["count"] + 1)]
+        files += [File(each["name"].format(word), base + each["path"].format(word)) for word in words]
+    if not files:
+        raise ValueError("lists no files")
+    for file in files:
+        if file.name.startswith("/") or ".." in Path(file.name).parts:
+            raise ValueError(f"a file's name must stay inside the data folder: {file.name}")
+    return Artifact(name, entry["title"], entry["licence"], tuple(files), entry.get("made_by", ""))
+
+
+@dataclass
+class Store:
+    """Finds, fetches and checks files. `network` false forbids public addresses and a mirror's address."""
+
+    registry: dict[str, Artifact]
+    network: bool = True
+    _failed: str = field(default="", repr=False)  # the first network failure; none is tried again after it
+
+    @classmethod
+    def from_environment(cls) -> "Store":
+        """Return the store that the environment variables describe.
+
+        Raises:
+            UsageError: DMBENCH_MIRROR or DMBENCH_DATA is no folder (a mirror may be an address).
+        """
+        for variable in ("DMBENCH_MIRROR", "DMBENCH_DATA"):
+            folder = os.environ.get(variable, "")
+            address = variable == "DMBENCH_MIRROR" and _mirror_address()
+            if folder and not address and not Path(folder).is_dir():
+                raise UsageError(f"{variable}={folder} is no folder: set it to one that is there, or unset it")
+        return cls(read_artifacts(), network=os.environ.get("DMBENCH_OFFLINE", "") in ("", "0"))
+
+    def artifact(self, name: str) -> Artifact:
+        """Return an artifact by name.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        if name not in self.registry:
+            raise UsageError(f"unknown artifact {name}{nearest(name, list(self.registry))}")
+        return self.registry[name]
+
+    def local(self, name: str) -> dict[str, Path]:
+        """Return the files that lie on this machine, by name; their checksums are not read yet."""
+        found = {}
+        for file in self.artifact(name).files:
+            path = next(
+                (folder / file.name for folder in _folders() if (folder / file.name).is_file()),
+                None,
+            )
+            if path is not None:
+                found[file.name] = path
+        return found
+
+    def files(self, name: str) -> dict[str, Path]:
+        """Return all files of an artifact, checked, fetching small ones that are missing.
+
+        Raises:
+            ArtifactError: a file is missing and cannot be fetched, is larger than a run fetches unasked, or has
+                another checksum.
+        """
+        artifact = self.artifact(name)
+        here = self.local(name)
+        missing = [file for file in artifact.files if file.name not in here]
+        # A mirror with an address is asked: whoever set it wants it used.
+        unasked = artifact.size is not None and artifact.size <= FETCHED_UNASKED
+        if missing and not (unasked or _mirror_address()):
+            raise ArtifactError(f"{name} is not on this machine: dmbench data fetch {name}")
+        for file in missing:
+            here[file.name] = self._fetch(file, name)
+        for file in artifact.files:
+            self._check(file, here[file.name])
+        return {file.name: here[file.name] for file in artifact.files}
+
+    def fetch(self, name: str, tell: Callable[[str], None] = lambda line: None) -> dict[str, Path]:
+        """Fetch what is missing of an artifact, whatever its size, and check all of it.
+
+        Raises:
+            ArtifactError: a file cannot be fetched, or has another checksum.
+        """
+        artifact = self.artifact(name)
+        here = self.local(name)
+        for i, file in enumerate(artifact.files, 1):
+            if file.name not in here:
+                tell(f"{name}: {i}/{len(artifact.files)} {file.name}")
+                here[file.name] = self._fetch(file, name)
+            self._check(file, here[file.name])
+        return {file.name: here[file.name] for file in artifact.files}
+
+    def verify(self, name: str) -> tuple[int, list[str]]:
+        """Return how many files of an artifact lie on this machine, and a line for each that is damaged."""
+        here = self.local(name)
+        damaged = []
+        for file in self.artifact(name).files:
+            if file.name in here:
+                try:
+                    self._check(file, here[file.name])
+                except ArtifactError as error:
+                    damaged.append(str(error))
+        return len(here), damaged
+
+    def _fetch(self, file: File, artifact: str) -> Path:
+        advice = f"when there is, dmbench data fetch {artifact}; or put {file.name} into a folder named by DMBENCH_DATA"
+        if not self.network:
+            raise ArtifactError(f"{artifact} is not on this machine and DMBENCH_OFFLINE forbids the network: {advice}")
+        if self._failed:
+            raise ArtifactError(f"{artifact} is not on this machine and there is no network ({self._failed}): {advice}")
+        addresses = [address for address in (_mirror_address(file.name), file.address) if address]
+        reasons = []
+        for address in addresses:
+            try:
+                return _download(address, file)
+            except ArtifactError:
+                raise
+            except Exception as error:  # pooch passes on whatever requests or the socket raised
+                reasons.append(f"{address}: {_reason(error)}")
+                unreachable = "resolve" in str(error) or "refused" in str(error) or "timed out" in str(error)
+                if address == file.address and unreachable:
+                    self._failed = _reason(error)
+        raise ArtifactError(f"{artifact}: {file.name} cannot be fetched ({'; '.join(reasons)}): {advice}")
+
+    def _check(self, file: File, path: Path) -> None:
+        stat = path.stat()
+        actual = _sha256(path, stat.st_mtime_ns, stat.st_size)
+        expected = file.sha256 or _first_use(file, actual)
+        if actual != expected:
+            size = f"{stat.st_size:,} bytes" + (f" instead of {file.size:,}" if file.size else "")
+            raise ArtifactError(
+                f"{path}: its sha256 is {actual[:12]}..., not {expected[:12]}... ({size}): delete it and fetch it again"
+            )
+
+
+def cache_folder() -> Path:
+    """Return the folder that fetched files are kept in."""
+    return Path(os.environ.get("DMBENCH_CACHE") or platformdirs.user_cache_path("dmbench"))
+
+
+def _folders() -> Iterator[Path]:
+    if data := os.environ.get("DMBENCH_DATA"):
+        yield Path(data)
+    yield cache_folder()
+    mirror = os.environ.get("DMBENCH_MIRROR", "")
+    if mirror and not _mirror_address():
+        yield Path(mirror)
+    if root := checkout():
+        yield root / "reference_results"  # what dmbench trained itself
+
+
+def _mirror_address(name: str = "") -> str:
+    mirror = os.environ.get("DMBENCH_MIRROR", "")
+    return f"{mirror.rstrip('/')}/{name}" if mirror.startswith(("http://", "https://")) else ""
+
+
+def _download(address: str, file: File) -> Path:
+    import pooch
+
+    target = cache_folder() / file.name
+    try:
+        pooch.retrieve(
+            address,
+            known_hash=f"sha256:{file.sha256}" if file.sha256 else None,
+            fname=target.name,
+            path=target.parent,
+            downloader=pooch.HTTPDownloader(timeout=SECONDS_TO_ANSWER),
+        )
+    except ValueError as error:
+        if "hash" in str(error):
+            raise ArtifactError(f"{address}: its sha256 is not the one of {file.name} in artifacts.toml") from error
+        raise
+    return target
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return f"HTTP {error.code}"
+    text = str(error)
+    for sign, short in (
+        ("Name or service not known", "the host's name cannot be resolved"),
+        ("NameResolutionError", "the host's name cannot be resolved"),
+        ("refused", "connection refused"),
+        ("timed out", "no answer"),
+    ):
+        if sign in text:
+            return short
+    return f"{type(error).__name__}: {text}".split("\n")[0][:120]
+
+
+@cache
+def _sha256(path: Path, modified_ns: int, size: int) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _first_use(file: File, actual: str) -> str:
+    path = cache_folder() / "first_use.json"
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    if file.name not in known:
+        known[file.name] = actual
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}")
+        partial.write_text(json.dumps(known, indent=1, sort_keys=True))
+        partial.replace(path)
+    return known[file.name]

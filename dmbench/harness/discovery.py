@@ -1,0 +1,95 @@
+"""Discovery: the file system is the registry. A stem is a file name; nothing here names one."""
+
+import ast
+import hashlib
+import importlib
+import pkgutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import dmbench.experiments
+from dmbench.harness.errors import UsageError, nearest
+from dmbench.harness.experiment import Experiment, Picture
+from dmbench.harness.numbers import Number, Paper, read_paper
+from dmbench.harness.paths import PACKAGE, reference
+
+
+def papers(folder: Path | None = None) -> dict[str, Paper]:
+    """Read the numbers of all stems, in alphabetical order.
+
+    Raises:
+        NumbersError: a file is malformed.
+    """
+    return {path.stem: read_paper(path) for path in sorted((folder or reference() / "papers").glob("*.toml"))}
+
+
+@cache
+def experiments(stem: str) -> tuple[Experiment, ...]:
+    """Return the experiments of a stem, in the order of its module; none if it has no module."""
+    return tuple(e for member in _members(stem) for e in getattr(member, "experiments", ()))
+
+
+def pictures(stem: str) -> tuple[Picture, ...]:
+    """Return the figures that a stem's module draws for the report."""
+    return tuple(member.picture for member in _members(stem) if hasattr(member, "picture"))
+
+
+def _members(stem: str) -> list[Any]:
+    if stem not in stems_with_experiments():
+        return []
+    module = importlib.import_module(f"dmbench.experiments.{stem}")
+    return [m for m in vars(module).values() if getattr(m, "__module__", None) == module.__name__]
+
+
+@cache
+def stems_with_experiments() -> tuple[str, ...]:
+    """Return the stems that have a module of experiments."""
+    modules = pkgutil.iter_modules(dmbench.experiments.__path__)
+    return tuple(sorted(module.name for module in modules if not module.name.startswith("_")))
+
+
+def choose(stems: list[str], known: dict[str, Paper]) -> list[str]:
+    """Return the stems asked for, or all of them.
+
+    Raises:
+        UsageError: a stem that no file of numbers has.
+    """
+    for stem in stems:
+        if stem not in known:
+            raise UsageError(f"unknown stem {stem}{nearest(stem, list(known))}")
+    return list(dict.fromkeys(stems)) or list(known)
+
+
+def experiment_of(number: Number) -> Experiment | None:
+    """Return the experiment that measures a number, or None."""
+    return next((e for e in experiments(number.stem) if number.key in e.numbers), None)
+
+
+@cache
+def code_hash(stem: str) -> str:
+    """Return a checksum over the sources that a stem's experiments run: their module and what it imports of dmbench.
+
+    The harness is left out: it counts and prints, but does not measure.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(_sources(PACKAGE / "experiments" / f"{stem}.py", set())):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _sources(path: Path, seen: set[Path]) -> set[Path]:
+    if path in seen or not path.exists():
+        return seen
+    seen.add(path)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "dmbench" and parts[1:2] not in ([], ["harness"]):
+                _sources(PACKAGE.joinpath(*parts[1:]).with_suffix(".py"), seen)
+    return seen

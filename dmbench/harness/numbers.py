@@ -1,0 +1,168 @@
+"""The numbers that papers print: reference_results/papers/<stem>.toml, read strictly.
+
+A value keeps the digits as printed (31.90 stays 31.90), beside the float that is compared.
+"""
+
+import math
+import tomllib
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from dmbench.harness.errors import NumbersError
+from dmbench.harness.paths import shown
+
+DIRECTIONS = ("higher", "lower", "exact")
+REQUIRED = {"value", "unit", "better", "where", "setting", "atol", "why_atol"}
+OPTIONAL = {"spread", "runs", "unchecked", "known_gap", "gap", "one_run"}
+PAPER_KEYS = {"title", "authors", "year", "venue", "arxiv", "doi"}
+
+
+@dataclass(frozen=True)
+class Number:
+    """One figure as a paper prints it.
+
+    value is a float, or a tuple of floats that are compared element by element; printed holds its digits.
+    atol and gap are in the value's unit. gap: the largest shortfall that the reason in known_gap explains.
+    """
+
+    stem: str
+    key: str
+    value: float | tuple[float, ...]
+    printed: str
+    unit: str
+    better: str
+    where: str
+    setting: str
+    atol: float
+    why_atol: str
+    spread: float | None = None
+    runs: int | None = None
+    unchecked: str | None = None
+    known_gap: str | None = None
+    gap: float | None = None
+    one_run: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The number's name among all: `stem/key`."""
+        return f"{self.stem}/{self.key}"
+
+
+@dataclass(frozen=True)
+class Paper:
+    """One paper's title page and its numbers, by key, in the order of the file."""
+
+    stem: str
+    title: str
+    authors: str
+    year: int
+    venue: str = ""
+    arxiv: str = ""
+    doi: str = ""
+    numbers: dict[str, Number] = field(default_factory=dict)
+
+
+def read_paper(path: Path) -> Paper:
+    """Read one file of numbers.
+
+    Raises:
+        NumbersError: the file cannot be read, is no TOML, or a key is missing, unknown or malformed.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except (OSError, UnicodeDecodeError) as error:
+        raise NumbersError(f"{shown(path)}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise NumbersError(f"{shown(path)}: not valid TOML: {error}") from error
+    reader = _Reader(path)
+    reader.known("", content, {"paper", "numbers"})
+    title_page = reader.table("paper", content.get("paper"))
+    reader.known("paper", title_page, PAPER_KEYS, {"title", "authors", "year"})
+    if not isinstance(title_page["year"], int):
+        raise reader.error("paper.year", f"must be a whole number: {title_page['year']}")
+    for key in PAPER_KEYS - {"year"}:
+        if key in title_page:
+            reader.text(f"paper.{key}", title_page[key])
+    numbers = {
+        key: _number(reader, path.stem, key, reader.table(f"numbers.{key}", entry))
+        for key, entry in reader.table("numbers", content.get("numbers")).items()
+    }
+    if not numbers:
+        raise reader.error("numbers", "is empty: a paper without numbers checks nothing")
+    return Paper(stem=path.stem, numbers=numbers, **title_page)
+
+
+def _number(reader: "_Reader", stem: str, key: str, entry: dict[str, Any]) -> Number:
+    at = f"numbers.{key}"
+    if not key.isidentifier() and not key.replace("_", "").isalnum():
+        raise reader.error(at, "must be letters, digits and underscores")
+    reader.known(at, entry, REQUIRED | OPTIONAL, REQUIRED)
+    given = entry["value"]
+    parts = given if isinstance(given, list) else [given]
+    if not parts:
+        raise reader.error(f"{at}.value", "is an empty list")
+    values = tuple(reader.finite(f"{at}.value", part) for part in parts)
+    if entry["better"] not in DIRECTIONS:
+        raise reader.error(f"{at}.better", f"must be one of {', '.join(DIRECTIONS)}: {entry['better']}")
+    for name in ("unit", "where", "setting", "why_atol", "unchecked", "known_gap", "one_run"):
+        if name in entry:
+            reader.text(f"{at}.{name}", entry[name])
+    for name in ("atol", "spread", "gap"):
+        if name in entry and reader.finite(f"{at}.{name}", entry[name]) < 0:
+            raise reader.error(f"{at}.{name}", f"must be at least 0: {entry[name]}")
+    if "runs" in entry and (not isinstance(entry["runs"], int) or entry["runs"] < 1):
+        raise reader.error(f"{at}.runs", f"must be a whole number, at least 1: {entry['runs']}")
+    if ("known_gap" in entry) != ("gap" in entry):
+        raise reader.error(at, "known_gap (the reason) and gap (its largest size) go together")
+    if "unchecked" in entry and "known_gap" in entry:
+        raise reader.error(at, "unchecked says that nothing measures it, known_gap that something does")
+    texts = {k: v for k, v in entry.items() if k not in ("value", "atol", "spread", "gap")}
+    return Number(
+        stem=stem,
+        key=key,
+        value=values if isinstance(given, list) else values[0],
+        printed=", ".join(_digits(part) for part in parts),
+        atol=float(entry["atol"]),
+        spread=float(entry["spread"]) if "spread" in entry else None,
+        gap=float(entry["gap"]) if "gap" in entry else None,
+        **texts,
+    )
+
+
+def _digits(part: Decimal | int) -> str:
+    return f"{part:,}" if isinstance(part, int) else str(part)
+
+
+class _Reader:
+    """Checks one file's content; every complaint names the file, the key and the reason."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def error(self, key: str, reason: str) -> NumbersError:
+        return NumbersError(f"{shown(self.path)}: {key}: {reason}" if key else f"{shown(self.path)}: {reason}")
+
+    def table(self, key: str, value: object) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self.error(key, "is missing" if value is None else f"must be a table: {value!r}")
+        return value
+
+    def known(self, key: str, table: dict[str, Any], known: set[str], required: set[str] = frozenset()) -> None:  # type: ignore[assignment]
+        if unknown := sorted(set(table) - known):
+            raise self.error(f"{key}.{unknown[0]}".lstrip("."), f"is not a known key: {', '.join(sorted(known))}")
+        if missing := sorted(required - set(table)):
+            raise self.error(f"{key}.{missing[0]}".lstrip("."), "is missing")
+
+    def text(self, key: str, value: object) -> str:
+        if not isinstance(value, str) or not value.strip():
+            raise self.error(key, f"must be text: {value!r}")
+        return value
+
+    def finite(self, key: str, value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+            raise self.error(key, f"must be a number: {value!r}")
+        if not math.isfinite(value):
+            raise self.error(key, f"must be finite: {value}")
+        return float(value)

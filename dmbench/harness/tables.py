@@ -1,0 +1,158 @@
+"""Tables: verdicts laid out to read.
+
+Markdown, CSV and LaTeX depend on the records and the numbers alone, and are committed. The HTML report is not: it holds
+pixels of other people's pictures.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from dmbench.harness import formats
+from dmbench.harness.errors import RecordsError
+from dmbench.harness.judging import judge_all, subjects_of, summary
+from dmbench.harness.numbers import Paper
+from dmbench.harness.records import Record
+from dmbench.harness.verdict import Verdict
+
+
+def write_tables(folder: Path, papers: dict[str, Paper], records: list[Record], *, pictures: bool) -> list[Path]:
+    """Write all tables into `<folder>/tables`, and return their paths.
+
+    Raises:
+        RecordsError: the folder cannot be written.
+    """
+    from dmbench.harness.report import report
+
+    contents = committed(papers, records)
+    target = folder / "tables"
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for name, text in contents.items():
+            (target / name).write_text(text, encoding="utf-8")
+        page = target / "report.html"
+        page.write_text(report(papers, records, draw=pictures), encoding="utf-8")
+    except OSError as error:
+        raise RecordsError(f"{target}: cannot be written ({error.strerror}): choose another with --results") from error
+    return [*(target / name for name in contents), page]
+
+
+def check_tables(folder: Path, papers: dict[str, Paper], records: list[Record]) -> list[Path]:
+    """Return the committed tables that are missing, or are not what the records give."""
+    target = folder / "tables"
+    return [
+        target / name
+        for name, text in committed(papers, records).items()
+        if not (target / name).exists() or (target / name).read_text(encoding="utf-8") != text
+    ]
+
+
+def committed(papers: dict[str, Paper], records: list[Record]) -> dict[str, str]:
+    """Return the text of each committed table by file name."""
+    numbers = [number for paper in papers.values() for number in paper.numbers.values()]
+    judged: list[Verdict] = []
+    for whose in subjects_of(records):
+        # Of a user's own implementation only what was measured is told.
+        judged += [v for v in judge_all(numbers, records, whose=whose) if whose == "dmbench" or v.measured]
+    writers: dict[str, Callable[[dict[str, Paper], list[Verdict]], str]] = {
+        "verdicts.md": _markdown,
+        "verdicts.csv": _csv,
+        "verdicts.tex": _latex,
+    }
+    return {name: write(papers, judged) for name, write in writers.items()}
+
+
+def _markdown(papers: dict[str, Paper], verdicts: list[Verdict]) -> str:
+    lines = [
+        "# What the papers print, and what is measured",
+        "",
+        "Written by `dmbench tables`; not to be edited.",
+        "",
+    ]
+    for whose, stem in dict.fromkeys((v.whose, v.number.stem) for v in verdicts):
+        rows = [v for v in verdicts if (v.whose, v.number.stem) == (whose, stem)]
+        paper = papers[stem]
+        owner = "" if whose == "dmbench" else f", by {whose}"
+        counts = ", ".join(f"{count} {kind}" for kind, count in summary(rows).items())
+        lines += [
+            f"## {stem}{owner}",
+            "",
+            f"{paper.authors} ({paper.year}), *{paper.title}*{_place(paper)}. {counts}.",
+            "",
+            "| number | printed | measured | difference | verdict | why, or how to get it |",
+            "|---|---:|---:|---:|---|---|",
+        ]
+        lines += ["| " + " | ".join(_cell(cell) for cell in _row(v)) + " |" for v in rows]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _place(paper: Paper) -> str:
+    if paper.arxiv:
+        return f", arXiv:{paper.arxiv}"
+    return f", doi:{paper.doi}" if paper.doi else ""
+
+
+def _row(v: Verdict) -> list[str]:
+    printed = f"{v.number.printed} {v.number.unit}"
+    return [v.number.key, printed, formats.measured(v), formats.difference(v), v.kind, v.why]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _csv(papers: dict[str, Paper], verdicts: list[Verdict]) -> str:
+    rows = [
+        {
+            "stem": v.number.stem,
+            "number": v.number.key,
+            "subject": v.whose,
+            "printed": v.number.printed.replace(",", ";") if isinstance(v.number.value, tuple) else v.number.value,
+            "unit": v.number.unit,
+            "atol": v.number.atol,
+            "measured": ";".join(repr(part) for part in v.measured),
+            "low": v.low,
+            "high": v.high,
+            "seeds": len(v.records),
+            "verdict": v.kind,
+            "why": v.why,
+            "where": v.number.where,
+            "setting": v.number.setting,
+        }
+        for v in verdicts
+    ]
+    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+
+
+def _latex(papers: dict[str, Paper], verdicts: list[Verdict]) -> str:
+    lines = [
+        "% Written by dmbench tables; not to be edited. Needs the packages booktabs and longtable.",
+        r"\begin{longtable}{llrrl}",
+        r"\toprule",
+        r"paper & number & printed & measured & verdict \\",
+        r"\midrule",
+        r"\endhead",
+    ]
+    for v in verdicts:
+        cells = [
+            v.number.stem,
+            v.number.key,
+            f"{v.number.printed} {v.number.unit}",
+            formats.measured(v),
+            v.kind,
+        ]
+        if v.whose != "dmbench":
+            cells[0] += f" ({v.whose})"
+        lines.append(" & ".join(_escaped(cell) for cell in cells) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{longtable}", ""])
+
+
+def _escaped(text: str) -> str:
+    for character in "&%$#_{}":
+        text = text.replace(character, "\\" + character)
+    return text.replace("±", r"$\pm$").replace("\N{MINUS SIGN}", r"$-$")
+
+
+__all__ = ["check_tables", "committed", "write_tables"]

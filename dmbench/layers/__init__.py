@@ -1,0 +1,1 @@
+"""The canonical layers, one a file."""

@@ -1,0 +1,1 @@
+"""What measuring needs: image quality and colour spaces, one metric a file, on torch tensors."""

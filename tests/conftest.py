@@ -1,0 +1,26 @@
+"""What all tests share: records go to a folder of their own, and `data` tests say which artifact they lack."""
+
+import pytest
+
+from dmbench.harness.artifacts import Store
+from dmbench.harness.errors import ArtifactError
+
+
+@pytest.fixture(autouse=True)
+def results_folder(tmp_path, monkeypatch):
+    """Keep a test's records out of the checkout."""
+    monkeypatch.setenv("DMBENCH_RESULTS", str(tmp_path / "results"))
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def artifact():
+    """Return an artifact's files by name, or skip with the command that gets them."""
+
+    def files(name):
+        try:
+            return Store.from_environment().files(name)
+        except ArtifactError as error:
+            pytest.skip(str(error))
+
+    return files

@@ -15,7 +15,7 @@ def read_mat(path: Path) -> Mapping[str, Any]:
 
     try:
         return loadmat(path)
-    except (OSError, EOFError):
+    except (FileNotFoundError, PermissionError):
         raise
     except Exception as error:  # scipy raises whatever the damaged bytes led it to
         reason = str(error).split("\n")[0]

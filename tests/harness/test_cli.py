@@ -1,0 +1,207 @@
+"""The command line: what a user types, what is printed, and the exit code."""
+
+import json
+import re
+import sys
+
+import pytest
+
+from dmbench import cli
+from dmbench.harness import paths
+from dmbench.harness.records import append, read
+from tests.harness.test_subjects import mypkg  # noqa: F401
+
+FINE, NOT_FINE, USAGE, NOTHING = 0, 1, 2, 3
+
+
+@pytest.fixture
+def dmbench(monkeypatch, capsys):
+    """Run `dmbench WORDS` in this process; returns exit code, standard output and standard error."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["dmbench", *map(str, words)])
+        monkeypatch.setenv("COLUMNS", "200")
+        with pytest.raises(SystemExit) as exit_:
+            cli.main()
+        captured = capsys.readouterr()
+        return exit_.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+def test_run_measures_the_quick_tier_and_prints_a_verdict_for_every_number(toy, dmbench, results_folder):
+    code, out, _ = dmbench("run", "toy")
+    assert code == FINE
+    assert re.search(r"toy/two +reproduced +printed 2\.00 things, measured 2\.0000 \(0\.0000\)", out)
+    assert re.search(r"toy/noisy +not measured .*: dmbench run toy --number noisy", out)
+    assert re.search(r"toy/elsewhere +not measured .*: nobody has the machine", out)
+    assert "5 numbers: 2 reproduced, 3 not measured" in out
+    assert len(read(results_folder)[0]) == 2
+
+
+def test_run_of_every_tier_tells_a_failure_from_a_gap(toy, dmbench):
+    code, out, _ = dmbench("run", "--tier", "all")
+    assert code == NOT_FINE
+    assert re.search(r"toy/breaks +failed +.*: RuntimeError: the wheel came off", out)
+    assert re.search(r"toy/noisy +reproduced +printed 10 points, measured 10\.00? ± 0\.20?", out)
+
+
+def test_json_is_one_document_and_progress_goes_elsewhere(toy, dmbench):
+    code, out, _ = dmbench("run", "toy", "--json")
+    rows = {row["number"]: row for row in json.loads(out)["verdicts"]}
+    assert code == FINE
+    assert (rows["two"]["verdict"], rows["two"]["measured"], rows["two"]["difference"]) == ("reproduced", 2.0, 0.0)
+    assert rows["pair"]["measured"] == [1.0, 2.5]
+
+
+def test_workers_measure_the_same(toy, dmbench):
+    # The toy stem lives in this process alone: a worker cannot have it, and says so without losing the run.
+    code, out, _ = dmbench("run", "toy", "--workers", "2")
+    assert code == NOT_FINE
+    assert "failed" in out
+
+
+def test_an_own_implementation_is_judged_apart_and_below_is_exit_1(toy, dmbench, mypkg, results_folder):  # noqa: F811
+    assert dmbench("run", "toy")[0] == FINE
+    code, out, _ = dmbench("run", "--impl", "double=mypkg:short")
+    assert code == NOT_FINE
+    assert "measured: double=mypkg:short" in out
+    assert re.search(r"toy/two +below .*measured 1\.9000 \(.0\.1000\): 0\.1 things from the printed value", out)
+    assert "toy/pair" not in out  # an experiment that the part has no say in
+    assert dmbench("tables")[0] == FINE
+    table = (results_folder / "tables" / "verdicts.md").read_text()
+    assert "## toy, by double=mypkg:short" in table
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["run", "tory"], r"unknown stem tory: did you mean toy\?"),
+        (["run", "--tier", "slwo"], r"unknown tier slwo: did you mean slow\?"),
+        (["run", "--number", "tow"], r"no number matches tow: did you mean two\?"),
+        (["run", "--impl", "x"], r"--impl x: write NAME=module:attribute"),
+        (["run", "--impl", "double=nowhere:f"], "module nowhere is not found"),
+        (["run", "--impl", "triple=mypkg:right"], "nothing chosen has a part called triple"),
+        (["run", "--impl", "double=mypkg:wrong_type"], "returned str, not a float. The contract: "),
+        (["run", "--device", "cudda"], "--device cudda: "),
+        (["data", "fetch", "nothing"], "unknown artifact nothing"),
+        (["compare", "here", "there"], "here is neither a results folder nor a commit that has records"),
+    ],
+)
+def test_wrong_words_are_one_line_and_exit_2(toy, dmbench, mypkg, words, complaint):  # noqa: F811
+    code, _, err = dmbench(*words)
+    assert code == USAGE
+    assert re.match(rf"dmbench: .*{complaint}", err)
+    assert err.count("\n") == 1
+
+
+def test_an_option_that_does_not_exist_is_exit_2(dmbench):
+    assert dmbench("run", "--nonsense")[0] == USAGE
+
+
+def test_a_missing_mirror_folder_is_told_at_once(toy, dmbench, monkeypatch):
+    monkeypatch.setenv("DMBENCH_MIRROR", "/nowhere")
+    code, _, err = dmbench("run")
+    assert (code, err) == (
+        USAGE,
+        "dmbench: DMBENCH_MIRROR=/nowhere is no folder: set it to one that is there, or unset it\n",
+    )
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(toy, dmbench, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert dmbench("run", "--results", tmp_path / "file")[0] == USAGE
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "measured").write_text("")
+    code, _, err = dmbench("run", "--results", tmp_path / "folder")
+    assert code == NOT_FINE
+    assert "cannot be written" in err
+    assert err.count("\n") == 1
+
+
+def test_a_run_that_measured_nothing_is_exit_3(toy, dmbench):
+    code, out, _ = dmbench("run", "--number", "elsewhere")
+    assert code == NOTHING
+    assert "1 numbers: 1 not measured" in out
+
+
+def test_damaged_lines_are_named_and_the_rest_is_used(toy, dmbench, results_folder):
+    dmbench("run")
+    with (results_folder / "measured" / "toy.jsonl").open("a") as stream:
+        stream.write('{"cut sho\n')
+    code, _, err = dmbench("tables")
+    assert code == FINE
+    assert "toy.jsonl:3: damaged line, left out" in err
+
+
+def test_tables_check_fails_when_the_records_say_otherwise(toy, dmbench, results_folder, record):
+    dmbench("run")
+    dmbench("tables")
+    assert dmbench("tables", "--check")[0] == FINE
+    append(results_folder, [record(value=1.0, time="2027-01-01T00:00:00+00:00")])
+    code, _, err = dmbench("tables", "--check")
+    assert code == NOT_FINE
+    assert "verdicts.md" in err
+    assert "run dmbench tables" in err
+    dmbench("tables")
+    assert dmbench("tables", "--check")[0] == FINE
+    assert "| two | 2.00 things | 1.0000 | \N{MINUS SIGN}1.0000 | below |" in (
+        results_folder / "tables" / "verdicts.md"
+    ).read_text()
+
+
+def test_compare_tells_what_moved_and_whether_it_matters(toy, dmbench, tmp_path, record):
+    append(tmp_path / "a", [record(value=2.0), record("pair", [1, 2.5])])
+    append(tmp_path / "b", [record(value=2.004, environment={"torch": "3.0"}), record("pair", [1, 2.5])])
+    append(tmp_path / "c", [record(value=1.9)])
+    code, out, _ = dmbench("compare", tmp_path / "a", tmp_path / "b")
+    assert code == FINE
+    assert re.search(r"toy/two +2 -> 2\.004 +\+0\.004 things, inside its tolerance of 0\.005 +reproduced", out)
+    assert "2 numbers on both sides: 1 moved, 1 did not" in out
+    assert "unlike environments: torch: 2.13.0 | 2.13.0, 3.0" in out
+    code, out, _ = dmbench("compare", tmp_path / "a", tmp_path / "c")
+    assert code == NOT_FINE
+    assert "-0.1 things, outside its tolerance of 0.005  reproduced -> below" in out
+    assert "only in" in out
+    (tmp_path / "d" / "measured").mkdir(parents=True)
+    assert dmbench("compare", tmp_path / "a", tmp_path / "d")[0] == NOTHING
+
+
+def test_compare_takes_commits_too(toy, dmbench, results_folder, record):
+    append(results_folder, [record(value=2.0, commit="a" * 40), record(value=1.9, commit="b" * 40)])
+    code, out, _ = dmbench("compare", "aaaaaaa", "bbbbbbb")
+    assert (code, "outside its tolerance" in out) == (NOT_FINE, True)
+
+
+def test_list_shows_numbers_and_parts(toy, dmbench):
+    code, out, _ = dmbench("list")
+    assert (code, out.strip()) == (FINE, "toy: Doe (1999), On Toys; 5 numbers (2 quick, 1 slow, 1 full)")
+    out = dmbench("list", "toy")[1]
+    assert re.search(r"two +quick +2\.00 things ± 0\.005; Table 1", out)
+    assert "--impl double=module:attribute replaces tests.harness.conftest:double. double(x) returns a float." in out
+    assert len(json.loads(dmbench("list", "toy", "--json")[1])) == 5
+
+
+def test_doctor_tells_what_can_run(toy, dmbench):
+    code, out, _ = dmbench("doctor")
+    assert code == FINE
+    assert re.search(r"torch +\d", out)
+    assert "quick: 2 of 2 experiments can run here" in out
+
+
+def test_data_list_shows_every_artifact(dmbench):
+    code, out, _ = dmbench("data", "list")
+    assert code == FINE
+    assert all("licence: " in line for line in out.splitlines())
+
+
+def test_version(dmbench):
+    assert re.fullmatch(r"dmbench \d+\.\d+\.\d+\n", dmbench("--version")[1])
+
+
+def test_results_go_to_the_checkout_only_from_inside_it(monkeypatch, tmp_path):
+    monkeypatch.delenv("DMBENCH_RESULTS")
+    monkeypatch.chdir(tmp_path)
+    assert str(paths.results_folder()) == "dmbench-results"
+    monkeypatch.chdir(paths.checkout() / "tests")
+    assert paths.results_folder() == paths.reference()

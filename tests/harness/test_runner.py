@@ -1,0 +1,124 @@
+"""The runner: plans, outcomes, resuming, workers; on the toy stem."""
+
+import pytest
+
+from dmbench.harness import measure as measuring
+from dmbench.harness.errors import RecordsError, UsageError
+from dmbench.harness.judging import judge_all
+from dmbench.harness.measure import Settings, measure
+from dmbench.harness.records import read
+from dmbench.harness.runner import Selection, plan, run
+
+
+def numbers(toy, *keys):
+    return [toy["toy"].numbers[key] for key in keys]
+
+
+def test_a_plan_has_one_task_an_experiment_and_seed_quick_ones_first(toy):
+    tasks = plan(numbers(toy, "noisy", "two", "elsewhere"), seeds=None)
+    assert [(t.experiment, t.seed) for t in tasks] == [("two", None), *[("noisy", s) for s in range(5)]]
+    assert len(plan(numbers(toy, "noisy", "two"), seeds=2)) == 3
+
+
+def test_a_run_records_each_number_with_what_it_was_measured_by(toy, tmp_path):
+    done = run(numbers(toy, "two", "pair"), Settings(tmp_path, run="r1"))
+    records, problems = read(tmp_path)
+    assert (records, problems) == (sorted(done.records, key=lambda r: r.time), [])
+    two = next(r for r in records if r.number == "two")
+    assert (two.value, two.settings, two.run, two.whose) == (2.0, {"x": 1.0}, "r1", "dmbench")
+    assert two.environment["torch"]
+    assert two.peak_bytes > 1_000_000
+    assert {v.kind for v in judge_all(done.numbers, records)} == {"reproduced"}
+
+
+def test_an_experiment_that_fails_costs_only_itself(toy, tmp_path):
+    done = run(numbers(toy, "breaks", "two"), Settings(tmp_path))
+    assert [r.number for r in read(tmp_path)[0]] == ["two"]
+    verdicts = judge_all(done.numbers, done.records, done.reasons())
+    assert [(v.kind, v.why) for v in verdicts] == [
+        ("failed", "RuntimeError: the wheel came off"),
+        ("reproduced", ""),
+    ]
+
+
+def test_resume_takes_what_was_measured_and_fresh_measures_again(toy, tmp_path):
+    first = run(numbers(toy, "two"), Settings(tmp_path))
+    again = run(numbers(toy, "two"), Settings(tmp_path, resume=True))
+    assert again.outcomes[0].found_again
+    assert again.records == first.records
+    run(numbers(toy, "two"), Settings(tmp_path))
+    assert len(read(tmp_path)[0]) == 2
+
+
+def test_resume_does_not_take_what_other_code_or_another_machine_measured(toy, tmp_path, monkeypatch):
+    run(numbers(toy, "two"), Settings(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(measuring, "code_hash", lambda stem: "other")
+        assert not run(numbers(toy, "two"), Settings(tmp_path, resume=True)).outcomes[0].found_again
+    with monkeypatch.context() as patch:
+        patch.setattr(measuring, "environment", lambda device: {"cpu": "abacus"})
+        assert not run(numbers(toy, "two"), Settings(tmp_path, resume=True)).outcomes[0].found_again
+
+
+@pytest.mark.parametrize("stop_after", [0, 1, 2])
+def test_an_interrupted_training_goes_on_and_keeps_its_curve(toy, tmp_path, stop_after, monkeypatch):
+    task = plan(numbers(toy, "noisy"), seeds=1)[0]
+    whole = measure(task, Settings(tmp_path / "whole")).records[0]
+    monkeypatch.setattr(measuring._Context, "stop_after", stop_after, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        measure(task, Settings(tmp_path))
+    monkeypatch.setattr(measuring._Context, "stop_after", None)
+    resumed = measure(task, Settings(tmp_path)).records
+    assert resumed[0].curve == whole.curve
+    assert not list((tmp_path / "checkpoints").iterdir())
+
+
+def test_fresh_leaves_the_checkpoint_alone(toy, tmp_path, monkeypatch):
+    task = plan(numbers(toy, "noisy"), seeds=1)[0]
+    monkeypatch.setattr(measuring._Context, "stop_after", 1, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        measure(task, Settings(tmp_path))
+    steps = []
+    monkeypatch.setattr(measuring._Context, "stop_after", None)
+    measure(task, Settings(tmp_path, resume=False), lambda done, total: steps.append(done))
+    assert steps == [1, 2, 3]
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_training_starts_anew(toy, tmp_path, monkeypatch):
+    task = plan(numbers(toy, "noisy"), seeds=1)[0]
+    monkeypatch.setattr(measuring._Context, "stop_after", 1, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        measure(task, Settings(tmp_path))
+    (checkpoint,) = (tmp_path / "checkpoints").glob("*.pt")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
+    monkeypatch.setattr(measuring._Context, "stop_after", None)
+    assert measure(task, Settings(tmp_path)).records[0].value == 9.8
+    assert list((tmp_path / "checkpoints").glob("*.damaged"))
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_measured(toy, tmp_path):
+    (tmp_path / "measured").write_text("a file")
+    with pytest.raises(RecordsError, match="choose another with --results"):
+        run(numbers(toy, "two"), Settings(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("selection", "complaint"),
+    [
+        ({"tiers": ("quik",)}, r"unknown tier quik: did you mean quick\?"),
+        ({"patterns": ("tow",)}, r"no number matches tow: did you mean two\?"),
+    ],
+)
+def test_a_selection_of_nothing_known_is_refused(toy, selection, complaint):
+    with pytest.raises(UsageError, match=complaint):
+        Selection(("toy",), **selection).numbers(toy)
+
+
+def test_a_selection_is_by_tier_pattern_and_part(toy):
+    def chosen(**selection):
+        return [number.key for number in Selection(("toy",), **selection).numbers(toy)]
+
+    assert chosen() == ["two", "noisy", "pair", "breaks", "elsewhere"]
+    assert chosen(tiers=("quick",)) == ["two", "pair"]
+    assert chosen(patterns=("*o*",)) == ["two", "noisy"]
+    assert chosen(parts=("double",)) == ["two"]

@@ -21,7 +21,9 @@ def test_colour_is_channels_first_red_first(tmp_path):
 
 
 def test_greyscale_stays_as_it_is(tmp_path):
-    assert torch.equal(read_picture(saved(tmp_path, Image.fromarray(RGB[..., 0]))), torch.from_numpy(RGB[..., 0].copy()))
+    assert torch.equal(
+        read_picture(saved(tmp_path, Image.fromarray(RGB[..., 0]))), torch.from_numpy(RGB[..., 0].copy())
+    )
 
 
 def test_sixteen_bits_keep_their_values_and_scale_to_eight(tmp_path):

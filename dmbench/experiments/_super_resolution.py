@@ -106,10 +106,9 @@ def fill(net: nn.Module, weights: list[Tensor]) -> None:
             parameter.copy_(weight)
 
 
-def luma_of(ctx: Context, path: Path) -> Tensor:
-    """Read a picture's luma, uint8 (H, W); greyscale is taken as it is."""
-    picture = to_8_bits(read_picture(path))
-    return picture if picture.ndim == 2 else ctx.subject("ycbcr")(picture)[0]
+def luma(picture: Tensor, convert: Callable[[Tensor], Tensor] = rgb2ycbcr) -> Tensor:
+    """Return the luma of a picture, uint8 (H, W) or (3, H, W), as uint8 (H, W); greyscale is its own."""
+    return picture if picture.ndim == 2 else convert(picture)[0]
 
 
 def degrade(resize: Callable[[Tensor, float], Tensor], truth: Tensor, scale: int) -> Tensor:
@@ -136,20 +135,20 @@ def evaluate(ctx: Context, pictures: str, scale: int, enhance: Enhance, metrics:
 
 
 def score(ctx: Context, path: Path, scale: int, enhance: Enhance, metrics: tuple[str, ...]) -> dict[str, float]:
-    """Measure one picture."""
-    truth = modcrop(luma_of(ctx, path), scale)
+    """Measure one picture. The truth is always the protocol's; an own conversion or resize changes the input."""
     try:
-        shave(truth, scale)
-        output = restored(ctx, truth, scale, enhance)
-        return {name: METRICS[name](shave(output, scale), shave(truth, scale)) for name in metrics}
+        picture = modcrop(to_8_bits(read_picture(path)), scale)
+        truth = shave(luma(picture), scale)
+        output = shave(restored(ctx, luma(picture, ctx.subject("ycbcr")), scale, enhance), scale)
+        return {name: METRICS[name](output, truth) for name in metrics}
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from error
 
 
-def restored(ctx: Context, truth: Tensor, scale: int, enhance: Enhance) -> Tensor:
+def restored(ctx: Context, source: Tensor, scale: int, enhance: Enhance) -> Tensor:
     """Degrade and restore a luma plane, uint8 (H, W) to uint8 (H, W)."""
-    y = degrade(ctx.subject("bicubic"), truth.double() / 255, scale)
-    same_shape(y, tuple(truth.shape))
+    y = degrade(ctx.subject("bicubic"), source.double() / 255, scale)
+    same_shape(y, tuple(source.shape))
     output = enhance(y[None, None])[0, 0].double()
     return (output * 255 + 0.5).floor().clamp(0, 255).to(torch.uint8)  # MATLAB rounds half away from zero
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from dmbench.datasets.pictures import modcrop
-from dmbench.experiments._super_resolution import Enhance, degrade, evaluate, luma_of
+from dmbench.datasets.pictures import modcrop, read_picture, to_8_bits
+from dmbench.experiments._super_resolution import Enhance, degrade, evaluate, luma
 from dmbench.harness.experiment import Context
 from dmbench.models.vdsr import clip_gradients
 
@@ -115,10 +115,10 @@ def patches(ctx: Context, recipe: Recipe, pictures: Sequence[str], scales: Seque
     """Cut enlarged and true patches from the pictures of several artifacts, at each scale; both (P, 1, side, side)."""
     resize = ctx.subject("bicubic")
     paths = [path for artifact in pictures for path in ctx.files(artifact).values()]
-    lumas = [luma_of(ctx, path) for path in paths]
+    lumas = [luma(to_8_bits(read_picture(path)), ctx.subject("ycbcr")) for path in paths]
     inputs, truths = [], []
-    for luma, scale in itertools.product(lumas, scales):
-        truth = modcrop(luma, scale).double() / 255
+    for plane, scale in itertools.product(lumas, scales):
+        truth = modcrop(plane, scale).double() / 255
         if min(truth.shape) < recipe.side:
             continue
         for turned in turns(truth) if recipe.flips else [truth]:

@@ -7,7 +7,8 @@ from dmbench.harness.verdict import Verdict
 
 def decimals(verdict: Verdict) -> int:
     """Return how many decimals show a difference of the size of the tolerance, one more than printed."""
-    if all(float(part) == int(part) for part in (*verdict.measured, *_values(verdict), verdict.number.atol)):
+    bounds = [bound for bound in (verdict.low, verdict.high) if bound is not None]
+    if all(float(part).is_integer() for part in (*verdict.measured, *_values(verdict), *bounds, verdict.number.atol)):
         return 0
     if verdict.number.atol > 0:
         return min(10, max(1, 1 - math.floor(math.log10(verdict.number.atol) + 1e-9)))

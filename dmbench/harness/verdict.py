@@ -111,9 +111,9 @@ def how_to_measure(number: Number) -> str:
     found = experiment_of(number)
     if found is None:
         return "no experiment measures it yet"
-    steps = [f"dmbench data fetch {artifact}" for artifact in found.artifacts]
-    steps.append(f"dmbench run {number.stem} --number {number.key}")
-    return ("on a GPU: " if found.gpu else "") + ", then ".join(steps)
+    fetch = f"dmbench data fetch {' '.join(found.artifacts)} && " if found.artifacts else ""
+    device = " --device cuda" if found.gpu else ""
+    return f"{fetch}dmbench run {number.stem} --number {number.key}{device}"
 
 
 def _floats(value: float | Sequence[float]) -> list[float]:

@@ -145,9 +145,10 @@ def test_tables_check_fails_when_the_records_say_otherwise(toy, dmbench, results
     assert "run dmbench tables" in err
     dmbench("tables")
     assert dmbench("tables", "--check")[0] == FINE
-    assert "| two | 2.00 things | 1.0000 | \N{MINUS SIGN}1.0000 | below |" in (
-        results_folder / "tables" / "verdicts.md"
-    ).read_text()
+    assert (
+        "| two | 2.00 things | 1.0000 | \N{MINUS SIGN}1.0000 | below |"
+        in (results_folder / "tables" / "verdicts.md").read_text()
+    )
 
 
 def test_compare_tells_what_moved_and_whether_it_matters(toy, dmbench, tmp_path, record):

@@ -1,0 +1,133 @@
+"""The one way to time, and the one way to read peak memory; on a CPU and on a CUDA device.
+
+Times are seconds, memory is bytes, so that more of either is worse.
+"""
+
+import time
+from collections.abc import Callable
+
+import torch
+
+LEAST_SAMPLES = 5  # below, a test of two sets of samples can say nothing
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device called `name`: "cpu", "cuda", "cuda:1", or "auto": CUDA where there is a device.
+
+    Raises:
+        ValueError: no such device on this machine; the message says which there are.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda" if gpus else "cpu")
+    names = ["cpu", *["cuda"][:gpus], *(f"cuda:{index}" for index in range(gpus))]
+    if name not in names:
+        raise ValueError(f"no device {name} here: choose from auto, {', '.join(names)}")
+    return torch.device(name)
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has done all that it was told; a CPU always has."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def seconds(
+    run: Callable[[], object],
+    device: torch.device,
+    *,
+    repeats: int = 20,
+    warmup: int = 3,
+    budget: float = 2.0,
+) -> list[float]:
+    """Time single runs.
+
+    On a GPU each sample lies between two CUDA events, after the L2 cache was overwritten; on a CPU it is read off
+    a monotonic clock, with the caches as the run before left them.
+
+    Args:
+        run: what to time; on a GPU it may return before the device is done.
+        device: where run does its work.
+        repeats: how many samples, at least 1.
+        warmup: how many runs go before, untimed, at least 0.
+        budget: seconds; once they are spent, fewer runs will do: 1 of the warm-up and 5 samples.
+
+    Returns:
+        The samples in the order of measuring, between min(repeats, 5) and repeats of them.
+
+    Raises:
+        ValueError: repeats, warmup or budget is too small.
+    """
+    if repeats < 1 or warmup < 0 or budget < 0:
+        raise ValueError(f"need repeats >= 1, warmup >= 0, budget >= 0: {repeats}, {warmup}, {budget}")
+    sample = _gpu_sampler(run, device) if device.type == "cuda" else _cpu_sampler(run)
+    end = time.perf_counter() + budget
+    for index in range(warmup):
+        if index >= 1 and time.perf_counter() > end:
+            break
+        sample()
+    samples: list[float] = []
+    while len(samples) < repeats:
+        if len(samples) >= LEAST_SAMPLES and time.perf_counter() > end:
+            break
+        samples.append(sample())
+    return samples
+
+
+def _cpu_sampler(run: Callable[[], object]) -> Callable[[], float]:
+    def sample() -> float:
+        start = time.perf_counter()
+        run()
+        return time.perf_counter() - start
+
+    return sample
+
+
+def _gpu_sampler(run: Callable[[], object], device: torch.device) -> Callable[[], float]:
+    cache = torch.cuda.get_device_properties(device).L2_cache_size
+    flush = torch.empty(2 * cache, dtype=torch.uint8, device=device)
+
+    def sample() -> float:
+        with torch.cuda.device(device):
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+            # While the device overwrites its cache, the host is already queueing the run: its launch is not timed.
+            flush.zero_()
+            start.record()
+            run()
+            end.record()
+            end.synchronize()
+        return float(start.elapsed_time(end)) / 1000  # CUDA counts milliseconds
+
+    return sample
+
+
+def peak_bytes(run: Callable[[], object], device: torch.device) -> int:
+    """Measure the most memory that one run's tensors occupy at a time, beyond what was occupied before.
+
+    A first run goes unmeasured, since it fills caches that stay. The figure is the allocator's own: on a GPU
+    `torch.cuda.max_memory_allocated`, on a CPU the running total of the profiler's allocation events. It is the same
+    each time. What is not allocated by torch (numpy, Python) does not count.
+
+    Args:
+        run: what to measure; what it returns counts.
+        device: where run does its work.
+
+    Returns:
+        Bytes, at least 0.
+    """
+    run()
+    if device.type == "cuda":
+        synchronise(device)
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        run()
+        synchronise(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    with torch.autograd.profiler.profile(profile_memory=True) as profiler:
+        run()
+    events = [e for e in profiler.kineto_results.events() if e.name() == "[memory]"]
+    total = peak = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        total += event.nbytes()
+        peak = max(peak, total)
+    return peak

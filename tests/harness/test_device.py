@@ -1,0 +1,205 @@
+"""Timing and peak memory: cases that can be computed by hand, and a CUDA device that only writes down its orders."""
+
+import time
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from dmbench.harness.device import peak_bytes, pick_device, seconds, synchronise
+
+CPU = torch.device("cpu")
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+
+def doubles(count):
+    return torch.empty(count, dtype=torch.float64)
+
+
+def test_the_peak_is_the_largest_running_total_and_not_the_sum():
+    def run():
+        a = doubles(1000)
+        b = doubles(500)
+        del a
+        c = doubles(200)
+        del b
+        return c
+
+    assert peak_bytes(run, CPU) == 8 * 1500
+
+
+def test_the_peak_comes_last_where_nothing_is_freed():
+    def run():
+        kept = [doubles(count) for count in (100, 200, 300)]
+        return sum(len(tensor) for tensor in kept)
+
+    assert peak_bytes(run, CPU) == 8 * 600
+
+
+def test_what_an_operator_allocates_and_frees_again_counts():
+    x = torch.ones(1, 1, 64, 64)
+    kernel = torch.ones(1, 1, 3, 3)
+
+    def by_columns():
+        columns = torch.nn.functional.unfold(x, 3)  # (1, 9, 62 * 62)
+        return kernel.flatten(1) @ columns
+
+    columns, output = 4 * 9 * 62 * 62, 4 * 62 * 62
+    assert peak_bytes(by_columns, CPU) == columns + output
+
+
+def test_what_was_allocated_before_does_not_count():
+    before = [doubles(100_000)]
+
+    def run():
+        before.clear()
+        return doubles(10)
+
+    assert peak_bytes(run, CPU) == 80
+
+
+def test_the_peak_is_exactly_repeatable():
+    torch.manual_seed(0)
+    layer, x = torch.nn.Conv2d(3, 8, 3), torch.rand(2, 3, 20, 20)
+    parameters = list(layer.parameters())
+
+    def run():
+        return torch.autograd.grad(layer(x).square().sum(), parameters)
+
+    assert len({peak_bytes(run, CPU) for _ in range(5)}) == 1
+
+
+def test_a_run_without_tensors_takes_no_memory():
+    assert peak_bytes(lambda: None, CPU) == 0
+
+
+def test_samples_are_seconds_of_single_runs():
+    samples = seconds(lambda: time.sleep(0.01), CPU, repeats=7, warmup=0)
+    assert len(samples) == 7
+    assert min(samples) >= 0.01
+    assert sorted(samples)[3] < 0.1
+
+
+def test_the_warm_up_runs_and_is_not_timed():
+    naps = [0.2, 0.2, 0.001, 0.001]
+    assert max(seconds(lambda: time.sleep(naps.pop(0)), CPU, repeats=2, warmup=2)) < 0.15
+    assert naps == []
+
+
+def test_a_spent_budget_leaves_one_warm_up_run_and_five_samples():
+    runs = []
+    assert len(seconds(lambda: runs.append(1), CPU, repeats=20, warmup=3, budget=0)) == 5
+    assert len(runs) == 6
+
+
+@pytest.mark.parametrize("wrong", [{"repeats": 0}, {"warmup": -1}, {"budget": -1.0}])
+def test_seconds_refuses_counts_that_are_too_small(wrong):
+    with pytest.raises(ValueError, match="need repeats >= 1, warmup >= 0, budget >= 0"):
+        seconds(lambda: None, CPU, **wrong)
+
+
+@pytest.fixture
+def orders(monkeypatch):
+    """A CUDA device that writes down what it is told; each event is 4 ms after the one before."""
+    written, clock = [], iter(range(0, 4000, 4))
+
+    class Event:
+        def __init__(self, enable_timing):
+            assert enable_timing
+
+        def record(self):
+            self.at = next(clock)
+            written.append("event")
+
+        def synchronize(self):
+            written.append("wait")
+
+        def elapsed_time(self, end):
+            return float(end.at - self.at)
+
+    class Device:
+        type = "cuda"
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            return None
+
+    def empty(size, **options):
+        written.append(f"buffer of {size}")
+        return SimpleNamespace(zero_=lambda: written.append("flush"))
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "device", lambda device: device)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(L2_cache_size=50))
+    monkeypatch.setattr(torch, "empty", empty)
+    return Device(), written
+
+
+def test_on_a_gpu_each_run_lies_between_two_events_after_a_flush_of_twice_the_l2(orders):
+    device, written = orders
+    assert seconds(lambda: written.append("run"), device, repeats=2, warmup=1) == [0.004, 0.004]
+    assert written == ["buffer of 100", *["flush", "event", "run", "event", "wait"] * 3]
+
+
+def test_on_a_gpu_the_peak_is_the_allocators_less_what_was_there(monkeypatch):
+    told = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: told.append("wait"))
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 100)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: told.append("reset"))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 175)
+    assert peak_bytes(lambda: told.append("run"), torch.device("cuda")) == 75
+    assert told == ["run", "wait", "reset", "run", "wait"]
+
+
+@pytest.mark.gpu
+@needs_gpu
+def test_a_gpus_peak_is_computable_by_hand():
+    gpu = torch.device("cuda")
+
+    def run():
+        a = torch.empty(1 << 20, dtype=torch.uint8, device=gpu)
+        del a
+        return torch.empty(1 << 19, dtype=torch.uint8, device=gpu)
+
+    assert peak_bytes(run, gpu) == 1 << 20
+
+
+@pytest.mark.gpu
+@needs_gpu
+def test_a_gpu_is_timed_until_it_is_done():
+    gpu = torch.device("cuda")
+    small, large = (torch.rand(side, side, device=gpu) for side in (256, 8192))
+    assert min(seconds(lambda: large @ large, gpu)) > 10 * min(seconds(lambda: small @ small, gpu))
+
+
+@pytest.mark.parametrize(("gpus", "picked"), [(0, "cpu"), (2, "cuda")])
+def test_auto_is_cuda_where_there_is_a_device(monkeypatch, gpus, picked):
+    machine_with(monkeypatch, gpus)
+    assert pick_device("auto") == torch.device(picked)
+
+
+@pytest.mark.parametrize("name", ["cpu", "cuda", "cuda:1"])
+def test_a_device_that_is_there_is_picked_by_name(monkeypatch, name):
+    machine_with(monkeypatch, 2)
+    assert pick_device(name) == torch.device(name)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "name", "choice"),
+    [(0, "cuda", "auto, cpu"), (1, "cuda:1", "auto, cpu, cuda, cuda:0"), (0, "gpu", "auto, cpu"), (0, "", "auto, cpu")],
+)
+def test_a_missing_device_is_refused_with_what_there_is(monkeypatch, gpus, name, choice):
+    machine_with(monkeypatch, gpus)
+    with pytest.raises(ValueError, match=f"^no device {name} here: choose from {choice}$"):
+        pick_device(name)
+
+
+def test_waiting_for_a_cpu_is_no_wait():
+    synchronise(CPU)
+
+
+def machine_with(monkeypatch, gpus):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)

@@ -1,4 +1,4 @@
-"""Implementations with one deliberate fault each, as a user might bring them: `--impl srcnn=tests.faulty:ZeroPadded`."""
+"""Implementations with one deliberate fault each, as a user might bring them: `--impl srcnn=tests.faulty:Smaller`."""
 
 import torch
 from torch.nn.functional import interpolate

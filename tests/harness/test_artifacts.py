@@ -21,7 +21,7 @@ def no_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("DMBENCH_CACHE", str(tmp_path / "cache"))
 
 
-def store(address=NOWHERE, sha256=SHA, size=len(BYTES)):
+def store(address=NOWHERE, sha256=SHA, size=7):
     file = File("toy/weights.bin", address, size, sha256)
     return Store({"toy": Artifact("toy", "Toy weights", "MIT", (file,))})
 

@@ -116,6 +116,11 @@ def degrade(resize: Callable[[Tensor, float], Tensor], truth: Tensor, scale: int
     return resize(resize(truth, 1 / scale), scale)
 
 
+def clamp_to_luma(y: Tensor) -> Tensor:
+    """Clamp a plane in [0, 1] to the range of 8-bit luma, [16, 235] / 255, as VDSR's authors do with their input."""
+    return y.clamp(16 / 255, 235 / 255)
+
+
 def evaluate(ctx: Context, pictures: str, scale: int, enhance: Enhance, metrics: tuple[str, ...]) -> dict[str, float]:
     """Average metrics of an enhancement over the pictures of an artifact, by metric name."""
     ctx.note(

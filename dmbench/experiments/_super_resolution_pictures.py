@@ -52,7 +52,7 @@ def crops(ctx: Context, file: str, box: Box, scale: int, vdsr: Enhance) -> Figur
     lumas = {name: restored(ctx, truth[0], scale, enhance) for name, enhance in methods.items()}
     chroma = _enlarged(ctx, truth[1:], scale)
 
-    figure = Figure(figsize=(10, 5.1 * height / width + 1.5), layout="constrained")
+    figure = Figure(figsize=(10, 4.6 * height / width + 0.4), layout="compressed")
     axes = figure.subplots(2, len(methods) + 1)
     part = (slice(top, top + height), slice(left, left + width))
     _show(axes[0, 0], _rgb(truth)[part], "truth")
@@ -65,7 +65,7 @@ def crops(ctx: Context, file: str, box: Box, scale: int, vdsr: Enhance) -> Figur
         error = (luma.int() - truth[0].int()).abs()[part]
         axes[1, column].imshow(error, cmap="magma", vmin=0, vmax=LARGEST_ERROR, interpolation="nearest")
         _bare(axes[1, column], f"error, {error.double().mean():.1f} on average")
-    bar = figure.colorbar(axes[1, -1].images[0], ax=axes[1, 1:].tolist(), extend="max", shrink=0.9, aspect=30)
+    bar = figure.colorbar(axes[1, -1].images[0], ax=axes[1, 1:].tolist(), extend="max", aspect=30)
     bar.set_label("|output - truth| of 255", fontsize=9)
     bar.ax.tick_params(labelsize=8)
     return figure

@@ -9,6 +9,7 @@ from dmbench.experiments._super_resolution import (
     SCALES,
     YCBCR,
     Enhance,
+    clamp_to_luma,
     evaluate,
     fill,
     keyed,
@@ -68,7 +69,7 @@ def with_authors_weights(ctx: Context) -> Enhance:
     (path,) = ctx.files("vdsr").values()
     enhance = network(ctx, "vdsr", read_authors_weights(path))
     ctx.note(input="clamped to [16, 235] / 255")
-    return lambda y: enhance(y.clamp(16 / 255, 235 / 255))
+    return lambda y: enhance(clamp_to_luma(y))
 
 
 @experiment("depth", tier="quick")
@@ -121,7 +122,7 @@ def trained_as_paper(ctx: Context) -> dict[str, float]:
     net = init_as_paper(VDSR())
 
     def test() -> Enhance:
-        return lambda y: inference(net, ctx.device)(y.clamp(16 / 255, 235 / 255))
+        return lambda y: inference(net, ctx.device)(clamp_to_luma(y))
 
     measured = train(ctx, net, test, PAPER, pictures=("t91", "bsd200"), scales=SCALES)
     return {f"set5_x{scale}_psnr_trained": measured[f"psnr_x{scale}"] for scale in SCALES}

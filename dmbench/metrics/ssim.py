@@ -38,22 +38,27 @@ def ssim(image: Tensor, reference: Tensor, peak: float) -> Tensor:
 
 def ssim_map(image: Tensor, reference: Tensor, peak: float) -> Tensor:
     """SSIM of every window that fits: (..., H - 10, W - 10); arguments and errors of `ssim`."""
-    luminance, contrast_structure = terms(image, reference, peak)
-    return luminance * contrast_structure
-
-
-def terms(image: Tensor, reference: Tensor, peak: float) -> tuple[Tensor, Tensor]:
-    """The two factors of Eq. 13: luminance, and contrast times structure; each as `ssim_map`."""
     check_pair(image, reference, peak, smallest=WINDOW)
-    x, y = (one if one.is_floating_point() else one.double() for one in (image, reference))
-    c1, c2 = (K1 * peak) ** 2, (K2 * peak) ** 2
-
-    # Eqs. 14 to 16 in one filtering.
-    mu_x, mu_y, xx, yy, xy = blur(torch.stack([x, y, x * x, y * y, x * y])).unbind()
-    sigma_xx, sigma_yy, sigma_xy = xx - mu_x * mu_x, yy - mu_y * mu_y, xy - mu_x * mu_y
-
+    c1, c2 = constants(peak)
+    mu_x, mu_y, sigma_xx, sigma_yy, sigma_xy = moments(as_float(image), as_float(reference))
     luminance = (2 * mu_x * mu_y + c1) / (mu_x * mu_x + mu_y * mu_y + c1)
-    return luminance, (2 * sigma_xy + c2) / (sigma_xx + sigma_yy + c2)
+    return luminance * (2 * sigma_xy + c2) / (sigma_xx + sigma_yy + c2)  # Eq. 13
+
+
+def constants(peak: float) -> tuple[float, float]:
+    """C1 and C2, which keep the quotients finite where an image is dark or flat."""
+    return (K1 * peak) ** 2, (K2 * peak) ** 2
+
+
+def as_float(image: Tensor) -> Tensor:
+    """Floats as they are, integers in float64."""
+    return image if image.is_floating_point() else image.double()
+
+
+def moments(x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+    """mu_x, mu_y, sigma_x^2, sigma_y^2, sigma_xy of every window (Eqs. 14 to 16)."""
+    mu_x, mu_y, xx, yy, xy = blur(torch.stack([x, y, x * x, y * y, x * y])).unbind()
+    return mu_x, mu_y, xx - mu_x * mu_x, yy - mu_y * mu_y, xy - mu_x * mu_y
 
 
 def blur(planes: Tensor) -> Tensor:
@@ -61,7 +66,9 @@ def blur(planes: Tensor) -> Tensor:
     places = torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2
     gaussian = torch.exp(-0.5 * (places / SIGMA) ** 2)
     taps = (gaussian / gaussian.sum()).tolist()
-    for dim in (-2, -1):  # the 2-D window is the product of two 1-D ones
+    # The 2-D window is the product of two 1-D ones. Shifted sums beat torch's float64 conv2d by
+    # an order of magnitude on a CPU, and know neither TF32 nor autocast.
+    for dim in (-2, -1):
         valid = planes.shape[dim] - WINDOW + 1
         filtered = taps[0] * planes.narrow(dim, 0, valid)
         for tap in range(1, WINDOW):

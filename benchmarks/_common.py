@@ -1,0 +1,71 @@
+"""What the suites share: a device or a skip, and how seconds and bytes are tracked.
+
+asv takes every public class that a module holds for a benchmark, also an imported one: hence the underscore.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dmbench.harness.device import peak_bytes, pick_device, seconds
+
+
+class _Measured:
+    """Tracks `self.run` on `self.device`, which a suite's `setup` sets; asv hashes `setup` to know a changed case.
+
+    Samples go to asv as they are, so that it computes intervals and tests two commits against each other.
+    """
+
+    timeout = 600
+
+    def track_seconds(self, *case: Any) -> dict[str, Any]:
+        """Time of one run."""
+        return {"samples": seconds(self.run, self.device), "number": 1}
+
+    track_seconds.unit = "seconds"  # type: ignore[attr-defined]
+
+    def track_peak_bytes(self, *case: Any) -> int:
+        """Peak memory of one run's tensors, results included, inputs not."""
+        return peak_bytes(self.run, self.device)
+
+    track_peak_bytes.unit = "bytes"  # type: ignore[attr-defined]
+
+    run: Callable[[], object]
+    device: torch.device
+
+
+def device_or_skip(name: str) -> torch.device:
+    """Return the device; where it is missing asv records a skip. One thread: two cores are a shared machine's noise."""
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    try:
+        return pick_device(name)
+    except ValueError as error:
+        raise NotImplementedError(str(error)) from error
+
+
+def forward(net: nn.Module, x: Tensor) -> Callable[[], object]:
+    """Inference: no graph is kept."""
+
+    def run() -> object:
+        with torch.no_grad():
+            return net(x)
+
+    return run
+
+
+def forward_and_backward(net: nn.Module, x: Tensor) -> Callable[[], object]:
+    """One step of training without the optimiser: gradients of all parameters, and of x where it asks for them."""
+    wanted = [*net.parameters(), *([x] if x.requires_grad else [])]
+    with torch.no_grad():
+        upstream = torch.randn_like(net(x))
+
+    def run() -> object:
+        return torch.autograd.grad(net(x), wanted, upstream)
+
+    return run
+
+
+PASSES = {"forward": forward, "forward+backward": forward_and_backward}

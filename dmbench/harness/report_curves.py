@@ -1,0 +1,131 @@
+"""Learning curves of the report: which key of a curve's points is the time, and what is drawn against it.
+
+A key that counts updates, frames, seconds and the like, and never falls, is a clock: the first two
+become x axes. A key that stays at one value is a level; each other key gets a plot of its own.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from dmbench.harness.records import Record
+from dmbench.harness.report_svg import Line, plot
+from dmbench.harness.verdict import Verdict
+
+CLOCKS = "batch episode epoch example frame hour iteration minute sample second sequence step token update"
+LONGEST = 400  # points a line; a longer one is thinned
+STRETCH = 2.0  # a level is drawn where it lies within so many spans of the line
+
+Points = list[dict[str, float]]
+
+
+def curves(verdicts: Iterable[Verdict]) -> list[str]:
+    """Draw the curves of the judged records: a <figure> an experiment and subject, all seeds in it."""
+    runs: dict[tuple[str, str], list[tuple[Verdict, Record]]] = {}
+    for verdict in verdicts:
+        for record in verdict.records:
+            if points(record):
+                runs.setdefault((verdict.whose, record.experiment), []).append((verdict, record))
+    return [_figure(whose, name, found) for (whose, name), found in runs.items()]
+
+
+def points(record: Record) -> Points:
+    """Return the record's curve, or nothing where it is no list of finite numbers under equal keys."""
+    curve = record.curve
+    if not isinstance(curve, list) or len(curve) < 2:
+        return []
+    keys = set(curve[0]) if isinstance(curve[0], dict) else set()
+    for point in curve:
+        if not isinstance(point, dict) or set(point) != keys:
+            return []
+        if not all(isinstance(v, int | float) and math.isfinite(v) for v in point.values()):
+            return []
+    return curve[:: math.ceil(len(curve) / LONGEST)][:-1] + curve[-1:]
+
+
+def _figure(whose: str, name: str, found: Sequence[tuple[Verdict, Record]]) -> str:
+    by_seed = {record.seed: points(record) for _, record in found}
+    seeds = sorted(by_seed, key=lambda seed: -1 if seed is None else seed)
+    runs = [by_seed[seed] for seed in seeds]
+    clocks = _clocks(runs)
+    levels = _constants(runs)
+    lines = [key for key in runs[0][0] if key not in clocks and key not in levels]
+    plots = []
+    for key in lines:
+        shown = _near(key, runs, _own(key, lines, levels) | _targets(key, found, levels))
+        for clock in clocks[:2]:
+            drawn = [
+                Line([p[clock] for p in run], [p[key] for p in run], f"seed {seed}")
+                for run, seed in zip(runs, seeds, strict=True)
+            ]
+            plots.append(plot(drawn, shown, _words(clock), _words(key)))
+    numbers = ", ".join(dict.fromkeys(verdict.number.key for verdict, _ in found))
+    count = f"{len(runs)} seeds" if len(runs) > 1 else "one run"
+    by = "" if whose == "dmbench" else f", by {escape(whose)}"
+    caption = f"<b>{escape(_words(name))}</b>{by}: {count}, measuring {escape(numbers)}"
+    return (
+        f'<figure class="curve"><figcaption>{caption}</figcaption><div class="panels">{"".join(plots)}</div></figure>'
+    )
+
+
+def _clocks(runs: Sequence[Points]) -> list[str]:
+    """Return the keys to draw against; the first key where none counts anything known."""
+
+    def counts(key: str) -> bool:
+        word = key.rpartition("_")[2].lower()
+        return word in CLOCKS.split() or word.removesuffix("s") in CLOCKS.split()
+
+    keys = [key for key in runs[0][0] if all(key in run[0] for run in runs)]
+    rising = [key for key in keys if counts(key) and all(_rises(run, key) for run in runs)]
+    return rising or keys[:1]
+
+
+def _rises(run: Points, key: str) -> bool:
+    values = [point[key] for point in run]
+    return values == sorted(values) and values[0] < values[-1]
+
+
+def _constants(runs: Sequence[Points]) -> dict[str, float]:
+    return {
+        key: value for key, value in runs[0][0].items() if all(point.get(key) == value for run in runs for point in run)
+    }
+
+
+def _own(key: str, lines: Sequence[str], levels: dict[str, float]) -> dict[str, float]:
+    """Return the levels that belong beside a line: none that ends in another line's last word."""
+    last = {line.rpartition("_")[2] for line in lines if line != key}
+    mine = key.rpartition("_")[2]
+    return {
+        _words(name): value
+        for name, value in levels.items()
+        if name.rpartition("_")[2] == mine or name.rpartition("_")[2] not in last
+    }
+
+
+def _targets(key: str, found: Sequence[tuple[Verdict, Record]], levels: dict[str, float]) -> dict[str, float]:
+    """Return the printed values that the line leads to.
+
+    A number is what the line leads to where its record is the line's last value, or how far that
+    lies above a level.
+    """
+    targets = {}
+    for verdict, record in found:
+        printed = verdict.number.value
+        if isinstance(record.value, list) or isinstance(printed, tuple):
+            continue
+        last = points(record)[-1].get(key, math.nan)
+        for base in (0.0, *levels.values()):
+            if math.isclose(record.value, last - base, rel_tol=1e-9, abs_tol=1e-9):
+                targets["printed"] = printed + base
+                break
+    return targets
+
+
+def _near(key: str, runs: Sequence[Points], levels: dict[str, float]) -> dict[str, float]:
+    values = [point[key] for run in runs for point in run]
+    reach = STRETCH * (max(values) - min(values) or abs(max(values)))
+    return {name: level for name, level in levels.items() if min(values) - reach <= level <= max(values) + reach}
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")

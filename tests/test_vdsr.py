@@ -1,10 +1,15 @@
 """VDSR: the network as loops, adjustable clipping by hand, the authors' layout, errors."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from scipy.io import savemat
 
+from dmbench.experiments.vdsr import butterfly
+from dmbench.layers.bicubic import imresize
+from dmbench.metrics.ycbcr import rgb2ycbcr
 from dmbench.models.vdsr import VDSR, clip_gradients, init_as_paper, read_authors_weights
 
 
@@ -100,3 +105,25 @@ def test_another_matlab_file_is_refused_by_what_it_lacks(tmp_path):
     savemat(tmp_path / "other.mat", {"weights": np.ones(3)})
     with pytest.raises(ValueError, match=r"holds no model\.weight and model\.bias"):
         read_authors_weights(tmp_path / "other.mat")
+
+
+@pytest.mark.data
+def test_the_report_shows_each_method_sharper_than_the_one_before(artifact):
+    class Drawing:
+        device = torch.device("cpu")
+
+        def files(self, name):
+            return artifact(name)
+
+        def subject(self, name):
+            return {"bicubic": imresize, "ycbcr": rgb2ycbcr, "vdsr": VDSR}[name]
+
+        def note(self, **settings):
+            pass
+
+    labels = [axes.get_xlabel() for axes in butterfly(Drawing()).axes]
+    assert labels[0] == "truth"
+    decibels = [float(re.search(r"([\d.]+) dB", label)[1]) for label in labels[1:4]]
+    assert decibels == sorted(decibels)
+    errors = [float(re.search(r"error, ([\d.]+)", label)[1]) for label in labels[5:8]]
+    assert errors == sorted(errors, reverse=True)

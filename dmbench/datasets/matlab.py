@@ -13,10 +13,9 @@ def read_mat(path: Path) -> Mapping[str, Any]:
     """
     from scipy.io import loadmat  # 0.2 s to import, and only weights need it
 
-    try:
-        return loadmat(path)
-    except (FileNotFoundError, PermissionError):
-        raise
-    except Exception as error:  # scipy raises whatever the damaged bytes led it to
-        reason = str(error).split("\n")[0]
-        raise ValueError(f"{path}: truncated, or no MATLAB file ({reason}): fetch it again") from error
+    with path.open("rb") as stream:
+        try:
+            return loadmat(stream)  # type: ignore[arg-type]
+        except Exception as error:  # scipy raises whatever the damaged bytes led it to
+            reason = str(error).split("\n")[0]
+            raise ValueError(f"{path}: truncated, or no MATLAB file ({reason}): fetch it again") from error

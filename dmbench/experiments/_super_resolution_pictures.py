@@ -63,7 +63,7 @@ def crops(ctx: Context, file: str, box: Box, scale: int, vdsr: Enhance) -> Figur
         output = torch.cat([luma[None], chroma])
         _show(axes[0, column], _rgb(output)[part], f"{name}, {decibels:.2f} dB")
         error = (luma.int() - truth[0].int()).abs()[part]
-        axes[1, column].imshow(error, cmap="magma", vmin=0, vmax=LARGEST_ERROR, interpolation="nearest")
+        axes[1, column].imshow(error.numpy(), cmap="magma", vmin=0, vmax=LARGEST_ERROR, interpolation="nearest")
         _bare(axes[1, column], f"error, {error.double().mean():.1f} on average")
     bar = figure.colorbar(axes[1, -1].images[0], ax=axes[1, 1:].tolist(), extend="max", aspect=30)
     bar.set_label("|output - truth| of 255", fontsize=9)

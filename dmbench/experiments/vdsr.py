@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 
 from dmbench.experiments._super_resolution import (
     BICUBIC,
@@ -16,8 +17,9 @@ from dmbench.experiments._super_resolution import (
     network,
     same_shape,
 )
+from dmbench.experiments._super_resolution_pictures import crops
 from dmbench.experiments._super_resolution_training import Recipe, inference, train
-from dmbench.harness.experiment import Context, Subject, experiment
+from dmbench.harness.experiment import Context, Subject, experiment, picture
 from dmbench.models.vdsr import VDSR, init_as_paper, read_authors_weights
 
 
@@ -70,6 +72,18 @@ def with_authors_weights(ctx: Context) -> Enhance:
     enhance = network(ctx, "vdsr", read_authors_weights(path))
     ctx.note(input="clamped to [16, 235] / 255")
     return lambda y: enhance(clamp_to_luma(y))
+
+
+@picture("set5", "srcnn_955", "vdsr")
+def butterfly(ctx: Context) -> Figure:
+    """The butterfly of Set5 at x3: truth, bicubic, SRCNN 9-5-5 and VDSR, with each PSNR and map of error."""
+    return crops(ctx, "butterfly_GT.bmp", (120, 24, 72, 72), 3, with_authors_weights(ctx))
+
+
+@picture("set5", "srcnn_955", "vdsr")
+def bird(ctx: Context) -> Figure:
+    """The bird of Set5 at x3: truth, bicubic, SRCNN 9-5-5 and VDSR, with each PSNR and map of error."""
+    return crops(ctx, "bird_GT.bmp", (132, 28, 72, 72), 3, with_authors_weights(ctx))
 
 
 @experiment("depth", tier="quick")

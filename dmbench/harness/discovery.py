@@ -79,7 +79,7 @@ def code_hash(stem: str) -> str:
 
 
 def _sources(path: Path, seen: set[Path]) -> set[Path]:
-    if path in seen or not path.exists():
+    if path in seen or not path.exists() or path.stem.endswith("_pictures"):  # drawing measures nothing
         return seen
     seen.add(path)
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

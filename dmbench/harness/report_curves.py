@@ -55,7 +55,7 @@ def _figure(whose: str, name: str, found: Sequence[tuple[Verdict, Record]]) -> s
         shown = _near(key, runs, _own(key, lines, levels) | _targets(key, found, levels))
         for clock in clocks[:2]:
             drawn = [
-                Line([p[clock] for p in run], [p[key] for p in run], f"seed {seed}")
+                Line([p[clock] for p in run], [p[key] for p in run], "" if seed is None else f"seed {seed}")
                 for run, seed in zip(runs, seeds, strict=True)
             ]
             plots.append(plot(drawn, shown, _words(clock), _words(key)))

@@ -13,8 +13,12 @@ from dmbench.harness import formats
 from dmbench.harness.errors import RecordsError
 from dmbench.harness.judging import judge_all, subjects_of, summary
 from dmbench.harness.numbers import Paper
+from dmbench.harness.paths import PACKAGE, reference
 from dmbench.harness.records import Record
-from dmbench.harness.verdict import Verdict
+from dmbench.harness.verdict import KINDS, Verdict
+
+BEGIN = "<!-- verdicts: written by dmbench tables -->"
+END = "<!-- end of verdicts -->"
 
 
 def write_tables(folder: Path, papers: dict[str, Paper], records: list[Record], *, pictures: bool) -> list[Path]:
@@ -25,31 +29,30 @@ def write_tables(folder: Path, papers: dict[str, Paper], records: list[Record], 
     """
     from dmbench.harness.report import report
 
-    contents = committed(papers, records)
+    contents = committed(folder, papers, records)
     target = folder / "tables"
     try:
         target.mkdir(parents=True, exist_ok=True)
-        for name, text in contents.items():
-            (target / name).write_text(text, encoding="utf-8")
+        for path, text in contents.items():
+            path.write_text(text, encoding="utf-8")
         page = target / "report.html"
         page.write_text(report(papers, records, draw=pictures), encoding="utf-8")
     except OSError as error:
         raise RecordsError(f"{target}: cannot be written ({error.strerror}): choose another with --results") from error
-    return [*(target / name for name in contents), page]
+    return [*contents, page]
 
 
 def check_tables(folder: Path, papers: dict[str, Paper], records: list[Record]) -> list[Path]:
     """Return the committed tables that are missing, or are not what the records give."""
-    target = folder / "tables"
     return [
-        target / name
-        for name, text in committed(papers, records).items()
-        if not (target / name).exists() or (target / name).read_text(encoding="utf-8") != text
+        path
+        for path, text in committed(folder, papers, records).items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
 
 
-def committed(papers: dict[str, Paper], records: list[Record]) -> dict[str, str]:
-    """Return the text of each committed table by file name."""
+def committed(folder: Path, papers: dict[str, Paper], records: list[Record]) -> dict[Path, str]:
+    """Return the text of each committed table by its path; of the checkout's own, the README's summary as well."""
     numbers = [number for paper in papers.values() for number in paper.numbers.values()]
     judged: list[Verdict] = []
     for whose in subjects_of(records):
@@ -60,7 +63,26 @@ def committed(papers: dict[str, Paper], records: list[Record]) -> dict[str, str]
         "verdicts.csv": _csv,
         "verdicts.tex": _latex,
     }
-    return {name: write(papers, judged) for name, write in writers.items()}
+    contents = {folder / "tables" / name: write(papers, judged) for name, write in writers.items()}
+    readme = PACKAGE.parent / "README.md"
+    if folder.resolve() == reference() and readme.exists():
+        contents[readme] = _with_summary(readme.read_text(encoding="utf-8"), papers, judged)
+    return contents
+
+
+def _with_summary(text: str, papers: dict[str, Paper], verdicts: list[Verdict]) -> str:
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise RecordsError(f"README.md: has no lines {BEGIN} and {END}, between which the summary goes")
+    ours = [verdict for verdict in verdicts if verdict.whose == "dmbench"]
+    kinds = [kind for kind in KINDS if any(verdict.kind == kind for verdict in ours)]
+    lines = [f"| paper | {' | '.join(kinds)} |", "|---" + "|---:" * len(kinds) + "|"]
+    for stem, paper in papers.items():
+        counts = summary(verdict for verdict in ours if verdict.number.stem == stem)
+        cells = [str(counts.get(kind, "")) for kind in kinds]
+        lines.append(f"| {stem}: {paper.authors.split(',')[0]} et al. {paper.year} | {' | '.join(cells)} |")
+    return "\n".join([before + BEGIN, *lines, END + after])
 
 
 def _markdown(papers: dict[str, Paper], verdicts: list[Verdict]) -> str:

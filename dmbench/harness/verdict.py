@@ -54,7 +54,9 @@ def judge(number: Number, records: Iterable[Record], whose: str = "dmbench") -> 
     lengths = {len(value) for value in values} | {len(_floats(number.value))}
     if len(lengths) > 1:
         counts = " and ".join(str(length) for length in sorted(lengths))
-        return Verdict(number, FAILED, f"printed and measured differ in how many values they are: {counts}")
+        return Verdict(
+            number, FAILED, f"printed and measured differ in how many values they are: {counts}", whose=whose
+        )
     samples = np.array(values)
     printed = np.array(_floats(number.value))
     mean = samples.mean(axis=0)

@@ -2,6 +2,7 @@
 
 import http.client
 import io
+import os
 import re
 import stat
 import subprocess
@@ -157,7 +158,7 @@ def test_without_npm_the_error_says_how_to_get_it(tmp_path, monkeypatch):
 def test_what_npm_complains_of_is_passed_on_in_one_line(tmp_path):
     complaint = "npm error code E404\\nnpm error 404 Not Found\\nnpm error a log is in x"
     npm = executable(tmp_path / "npm", f"import sys; sys.exit('{complaint}')")
-    with pytest.raises(DashboardError, match=r"^npm pack thing@1.2 failed: 404 Not Found: is there a network\?$"):
+    with pytest.raises(DashboardError, match=r"^npm pack thing@1.2 failed: 404 Not Found$"):
         pack(str(npm), "thing@1.2", tmp_path)
 
 
@@ -220,12 +221,14 @@ def test_a_published_page_loads_nothing_from_elsewhere(tmp_path, monkeypatch):
     pytest.importorskip("asv")
     root = tmp_path / "root"
     (root / "benchmarks").mkdir(parents=True)
+    (root / "benchmarks" / "__init__.py").touch()
     (root / "benchmarks" / "one.py").write_text("def track_one():\n    return 1\n")
     (root / "asv.conf.json").write_text(
-        '{"version": 1, "project": "toy", "repo": ".", "branches": ["main"], "results_dir": "reference_results/asv"}'
+        '{"version": 1, "project": "toy", "repo": ".", "branches": ["main"],'
+        ' "environment_type": "virtualenv", "results_dir": "reference_results/asv"}'
     )
-    asv, here = [sys.executable, "-m", "asv"], {"cwd": root, "check": True, "capture_output": True}
-    monkeypatch.setenv("HOME", str(tmp_path))
+    asv = [sys.executable, "-m", "asv"]
+    here = {"cwd": root, "check": True, "capture_output": True, "env": os.environ | {"HOME": str(tmp_path)}}
     who = ["-c", "user.name=T", "-c", "user.email=t@example.org"]
     for command in (
         ["git", "init", "-b", "main"],

@@ -54,7 +54,7 @@ def curve(seed=0, points=20):
 
 @pytest.fixture
 def records(record):
-    """Every kind of verdict but a known gap, and somebody else's implementation."""
+    """Numbers with and without seeds, a list, one that falls short, and somebody else's implementation."""
     return [
         record("two", 2.001, settings={"x": 1.0}, artifacts={"data": "0123"}),
         *(record("noisy", curve(s)[-1]["score"], seed=s, curve=curve(s)) for s in range(5)),
@@ -126,7 +126,8 @@ def test_filters_offer_every_stem_subject_and_verdict_and_hide_without_script(to
 
 def test_the_page_has_a_title_headings_and_table_semantics(toy, records):
     page = Page(report(toy, records))
-    assert len(page.of("title")) == len(page.of("h1")) == len(page.of("main")) == 1
+    assert page.text.strip().startswith("dmbench: what papers print")
+    assert len(page.of("h1")) == len(page.of("main")) == 1
     assert len(page.of("caption")) == len(page.of("table"))
     assert all(a.get("role") == "cell" for a in page.of("td"))
     assert all(a.get("scope") for a in page.of("th"))
@@ -213,9 +214,16 @@ def test_a_point_far_off_becomes_an_arrow_with_its_distance(toy, record):
 
 
 def test_the_confidence_interval_is_drawn_to_scale(toy, record):
-    verdict = judge(toy["toy"].numbers["noisy"], [record("noisy", v, seed=i) for i, v in enumerate((9.8, 10.0, 10.2))])
+    verdict = judge(toy["toy"].numbers["noisy"], [record("noisy", v, seed=i) for i, v in enumerate((9.8, 10.0, 10.5))])
     low, high = (64 + 20 * (end - 10) for end in (verdict.low, verdict.high))
     assert f'd="M{low:.1f} 10H{high:.1f}' in report_svg.tolerance(verdict)
+
+
+def test_a_known_gap_is_drawn_around_the_tolerance(toy, record):
+    number = replace(toy["toy"].numbers["two"], known_gap="another copy", gap=0.01)
+    verdict = judge(number, [record(value=1.991)])
+    assert verdict.kind == "known gap"
+    assert '<rect class="gap" x="24.0" y="3" width="80.0"' in report_svg.tolerance(verdict)
 
 
 def test_a_curve_is_drawn_against_each_clock_with_its_level_and_the_printed_value(toy, records):
@@ -249,6 +257,13 @@ def test_a_level_belongs_beside_the_line_that_shares_its_last_word(toy, record):
     assert "floor a 0.5" in first["aria-label"]
     assert "floor a" not in second["aria-label"]
     assert "floor 0.25" in second["aria-label"]
+
+
+def test_what_counts_seconds_but_falls_is_no_clock(toy, record):
+    rows = [{"epoch": i, "seconds": seconds} for i, seconds in enumerate((3.0, 9.0, 4.0))]
+    (figure,) = report_curves.curves([judge(toy["toy"].numbers["two"], [record(curve=rows)])])
+    (plot,) = Page(figure).of("svg", "plot")
+    assert plot["aria-label"].startswith("seconds from 3 to 4, epoch to 2")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dmbench.harness.device import peak_bytes, pick_device, seconds
+from dmbench.harness.device import keep_freed_memory, peak_bytes, pick_device, seconds
 
 
 class _Measured:
@@ -37,9 +37,13 @@ class _Measured:
 
 
 def device_or_skip(name: str) -> torch.device:
-    """Return the device; where it is missing asv records a skip. One thread: two cores are a shared machine's noise."""
+    """Return the device, and quiet the process; where the device is missing asv records a skip.
+
+    One thread, and freed memory kept: threads and page faults differ more between runs than commits do.
+    """
     torch.manual_seed(0)
     torch.set_num_threads(1)
+    keep_freed_memory()
     try:
         return pick_device(name)
     except ValueError as error:

@@ -1,6 +1,9 @@
 """What all tests share: records go to a folder of their own, and `data` tests say which artifact they lack."""
 
+import os
+
 import pytest
+import torch
 
 from dmbench.harness.artifacts import Store
 from dmbench.harness.errors import ArtifactError
@@ -11,6 +14,15 @@ def results_folder(tmp_path, monkeypatch):
     """Keep a test's records out of the checkout."""
     monkeypatch.setenv("DMBENCH_RESULTS", str(tmp_path / "results"))
     return tmp_path / "results"
+
+
+@pytest.fixture
+def cuda():
+    """A CUDA device. Without one the test is skipped; under `tox -e gpu`, which exists to run it, it fails."""
+    if not torch.cuda.is_available():
+        refuse = pytest.fail if os.environ.get("DMBENCH_REQUIRE_GPU") else pytest.skip
+        refuse("no CUDA device: run it on a machine with one")
+    return torch.device("cuda")
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ def marked(found):
     return pytest.param(found, id=f"{found.stem}-{found.name}", marks=data)
 
 
-def measured(found, tmp_path):
+def measured(found, tmp_path, device="cpu"):
     numbers = [papers()[found.stem].numbers[key] for key in found.numbers]
-    done = run(numbers, Settings(tmp_path))
+    done = run(numbers, Settings(tmp_path, device))
     for verdict in judge_all(numbers, done.records, done.reasons()):
         assert verdict.kind in PASSES, f"{verdict.number.name} {verdict.kind}: {verdict.measured} {verdict.why}"
 
@@ -30,6 +30,14 @@ def test_quick_numbers_are_reproduced(found, tmp_path, artifact):
     for name in found.artifacts:
         artifact(name)
     measured(found, tmp_path)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("found", [marked(e) for e in FOUND if e.tier == "quick"])
+def test_quick_numbers_are_reproduced_on_a_gpu(found, tmp_path, artifact, cuda):
+    for name in found.artifacts:
+        artifact(name)
+    measured(found, tmp_path, str(cuda))
 
 
 @pytest.mark.slow

@@ -23,6 +23,13 @@ from dmbench.harness.errors import ArtifactError, NumbersError, UsageError, near
 from dmbench.harness.paths import checkout, reference, shown
 
 SECONDS_TO_ANSWER = 10
+SIGNS = {
+    "Name or service not known": "the host's name cannot be resolved",
+    "NameResolutionError": "the host's name cannot be resolved",
+    "refused": "connection refused",
+    "timed out": "no answer",
+}
+NO_NETWORK = frozenset(SIGNS.values())
 FETCHED_UNASKED = 30_000_000  # bytes; a run fetches no artifact larger than this by itself
 
 
@@ -191,24 +198,26 @@ class Store:
         return len(here), damaged
 
     def _fetch(self, file: File, artifact: str) -> Path:
-        advice = f"when there is, dmbench data fetch {artifact}; or put {file.name} into a folder named by DMBENCH_DATA"
+        later = f"where that can be had: dmbench data fetch {artifact}"
         if not self.network:
-            raise ArtifactError(f"{artifact} is not on this machine and DMBENCH_OFFLINE forbids the network: {advice}")
+            raise ArtifactError(f"{artifact} is not here, and DMBENCH_OFFLINE forbids the network; {later}")
         if self._failed:
-            raise ArtifactError(f"{artifact} is not on this machine and there is no network ({self._failed}): {advice}")
-        addresses = [address for address in (_mirror_address(file.name), file.address) if address]
+            raise ArtifactError(f"{artifact} is not here, and there is no network ({self._failed}); {later}")
         reasons = []
-        for address in addresses:
+        for address in filter(None, (_mirror_address(file.name), file.address)):
             try:
                 return _download(address, file)
             except ArtifactError:
                 raise
             except Exception as error:  # pooch passes on whatever requests or the socket raised
-                reasons.append(f"{address}: {_reason(error)}")
-                unreachable = "resolve" in str(error) or "refused" in str(error) or "timed out" in str(error)
-                if address == file.address and unreachable:
-                    self._failed = _reason(error)
-        raise ArtifactError(f"{artifact}: {file.name} cannot be fetched ({'; '.join(reasons)}): {advice}")
+                reason = _reason(error)
+                if reason in NO_NETWORK and address == file.address:
+                    self._failed = reason
+                    raise ArtifactError(
+                        f"{artifact} is not here, and there is no network ({reason}); {later}"
+                    ) from error
+                reasons.append(f"{address}: {reason}")
+        raise ArtifactError(f"{artifact}: {file.name} cannot be fetched ({'; '.join(reasons)}); {later}")
 
     def _check(self, file: File, path: Path) -> None:
         stat = path.stat()
@@ -243,8 +252,9 @@ def _mirror_address(name: str = "") -> str:
 
 
 def _download(address: str, file: File) -> Path:
-    import pooch
+    import pooch  # 0.2 s to import, and only fetching needs it
 
+    pooch.get_logger().setLevel("WARNING")
     target = cache_folder() / file.name
     try:
         pooch.retrieve(
@@ -265,15 +275,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
         return f"HTTP {error.code}"
     text = str(error)
-    for sign, short in (
-        ("Name or service not known", "the host's name cannot be resolved"),
-        ("NameResolutionError", "the host's name cannot be resolved"),
-        ("refused", "connection refused"),
-        ("timed out", "no answer"),
-    ):
-        if sign in text:
-            return short
-    return f"{type(error).__name__}: {text}".split("\n")[0][:120]
+    found = next((short for sign, short in SIGNS.items() if sign in text), "")
+    return found or f"{type(error).__name__}: {text}".split("\n")[0][:120]
 
 
 @cache

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from dmbench.harness.artifacts import cache_folder
 from dmbench.harness.dashboard_assets import LISTED, Asset, DashboardError, fetch, read_assets
+from dmbench.harness.paths import shown
 
 BESIDE_PAGE = "assets"
 LOADING_TAG = re.compile(r"<(?:script|link)\b[^>]*>", re.IGNORECASE)
@@ -50,7 +51,7 @@ def publish(root: Path, out: Path) -> None:
         raise DashboardError("asv is not installed: pip install asv")
     results = root / "reference_results" / "asv"
     if not any(path.name not in ("benchmarks.json", "machine.json") for path in results.rglob("*.json")):
-        raise DashboardError(f"{results} holds no results yet: asv machine --yes, then asv run")
+        raise DashboardError(f"{shown(results)} holds no results yet: asv machine --yes, then asv run")
     command = [sys.executable, "-m", "asv", "publish", "--no-pull", "--html-dir", str(out)]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if done.returncode or not (out / "index.html").is_file():

@@ -120,6 +120,8 @@ class _Context:
         store: Store,
     ) -> None:
         self.device = torch.device(settings.device)
+        if self.device.type == "cuda":
+            torch.backends.cudnn.allow_tf32 = False  # the papers' digits are those of float32
         self.seed = task.seed
         self._experiment, self._task, self._settings = chosen, task, settings
         self._files, self._tell = files, tell

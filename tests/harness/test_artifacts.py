@@ -90,7 +90,7 @@ def test_offline_says_so_and_how_to_get_it(monkeypatch):
     monkeypatch.setenv("DMBENCH_OFFLINE", "1")
     offline = Store.from_environment()
     offline.registry = store().registry
-    with pytest.raises(ArtifactError, match="DMBENCH_OFFLINE forbids the network: .*dmbench data fetch toy"):
+    with pytest.raises(ArtifactError, match="DMBENCH_OFFLINE forbids the network; .*dmbench data fetch toy"):
         offline.files("toy")
 
 

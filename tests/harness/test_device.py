@@ -1,5 +1,7 @@
 """Timing and peak memory: cases that can be computed by hand, and a CUDA device that only writes down its orders."""
 
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -89,6 +91,30 @@ def test_a_spent_budget_leaves_one_warm_up_run_and_five_samples():
 def test_seconds_refuses_counts_that_are_too_small(wrong):
     with pytest.raises(ValueError, match="need repeats >= 1, warmup >= 0, budget >= 0"):
         seconds(lambda: None, CPU, **wrong)
+
+
+def test_kept_memory_is_not_fetched_from_the_system_again():
+    program = """
+import resource
+from dmbench.harness.device import keep_freed_memory
+import torch
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        torch.ones(1 << 23)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+loose = faults()
+if keep_freed_memory():
+    torch.ones(1 << 23)
+    print(loose, faults())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    if not done.stdout:
+        pytest.skip("the C library is not glibc")
+    loose, kept = map(int, done.stdout.split())
+    assert kept < 0.1 * loose
 
 
 @pytest.fixture

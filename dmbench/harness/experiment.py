@@ -141,7 +141,7 @@ def experiment(
         declared = tuple(
             Experiment(
                 stem=stem,
-                name="_".join([function.__name__, *(f"{k}{v}" for k, v in case.items())]),
+                name="_".join([function.__name__, *(v if isinstance(v, str) else f"{k}{v}" for k, v in case.items())]),
                 numbers=tuple(number.format(**case) for number in numbers),
                 tier=tier,
                 function=function,

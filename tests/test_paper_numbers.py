@@ -41,6 +41,7 @@ def test_quick_numbers_are_reproduced_on_a_gpu(found, tmp_path, artifact, cuda):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(4 * 3600)
 @pytest.mark.parametrize("found", [marked(e) for e in FOUND if e.tier == "slow" and not e.gpu])
 def test_slow_numbers_are_reproduced(found, tmp_path, artifact):
     for name in found.artifacts:

@@ -1,6 +1,7 @@
 """The super-resolution protocol: against the same steps with numpy and scikit-image, and against deliberate faults."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from dmbench import CheckFailed, check
 from dmbench.experiments import _super_resolution as sr
+from dmbench.experiments import srcnn, vdsr
 from dmbench.experiments._super_resolution_training import (
     Recipe,
     cut,
@@ -148,7 +150,6 @@ def test_a_network_that_does_not_meet_the_contract_is_told_why(fault, complaint)
 
 
 def test_our_own_parts_meet_their_contracts():
-    from dmbench.experiments import srcnn, vdsr
 
     for subject in (srcnn.NETWORK, vdsr.NETWORK, sr.BICUBIC, sr.YCBCR):
         subject.check(subject.default)
@@ -237,3 +238,18 @@ def test_a_training_that_was_killed_goes_on_bit_for_bit(astronaut, optimiser, ki
     for name, weight in weights.items():
         assert torch.equal(resumed[name], weight), name
     assert {"psnr_x2", "psnr_x3", "bicubic_x2", "bicubic_x3"} == set(measured)
+
+
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [(srcnn, "trained_for_minutes"), (srcnn, "trained_as_paper"), (vdsr, "trained_as_paper")],
+)
+def test_every_recipe_runs_from_its_patches_to_its_numbers(astronaut, monkeypatch, module, function):
+    for name in ("PAPER", "MINUTES"):
+        if hasattr(module, name):
+            recipe = replace(getattr(module, name), updates=2, batch=2, evaluate_every=1, stride=20)
+            monkeypatch.setattr(module, name, recipe)
+    (declared,) = getattr(module, function).experiments
+    ctx = Resumable([astronaut])
+    assert set(declared(ctx)) == set(declared.numbers)
+    assert len(ctx.curve) == 2

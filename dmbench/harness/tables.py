@@ -81,8 +81,9 @@ def _with_summary(text: str, papers: dict[str, Paper], verdicts: list[Verdict]) 
     for stem, paper in papers.items():
         counts = summary(verdict for verdict in ours if verdict.number.stem == stem)
         cells = [str(counts.get(kind, "")) for kind in kinds]
-        lines.append(f"| {stem}: {paper.authors.split(',')[0]} et al. {paper.year} | {' | '.join(cells)} |")
-    return "\n".join([before + BEGIN, *lines, END + after])
+        first, _, others = paper.authors.partition(",")
+        lines.append(f"| {stem}: {first}{' et al.' if others else ''} {paper.year} | {' | '.join(cells)} |")
+    return "\n".join([before + BEGIN, "", *lines, "", END + after])
 
 
 def _markdown(papers: dict[str, Paper], verdicts: list[Verdict]) -> str:

@@ -29,6 +29,7 @@ def finished(*words):
 
 
 @pytest.mark.data
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_run_killed_at_random_and_resumed_ends_with_the_same_table(tmp_path, artifact, kills, workers):

@@ -1,10 +1,11 @@
 """The command line.
 
-Exit codes: 0 all judged fine; 1 a number is below, failed or inconclusive; 2 usage; 3 nothing could be measured;
-130 interrupted.
+Exit codes: 0 all judged fine; 1 a number is below, failed or inconclusive, or something could not be read, fetched or
+written; 2 usage; 3 nothing could be measured; 130 interrupted.
 """
 
 import json
+import signal
 import sys
 import uuid
 from contextlib import nullcontext
@@ -16,13 +17,10 @@ from rich.console import Console
 
 from dmbench import __version__
 from dmbench.harness import artifacts, discovery, formats, paths, records, subjects
-from dmbench.harness.errors import (
-    ContractError,
-    DmbenchError,
-    NumbersError,
-    UsageError,
-)
-from dmbench.harness.judging import judge_all
+from dmbench.harness.discovery import code_hash
+from dmbench.harness.errors import ContractError, DmbenchError, NumbersError, UsageError, nearest
+from dmbench.harness.experiment import TIERS
+from dmbench.harness.judging import judge_all, judge_subjects
 from dmbench.harness.numbers import Number, Paper
 from dmbench.harness.verdict import NOT_A_PASS, NOT_MEASURED, Verdict
 
@@ -47,6 +45,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stand
 
 def main() -> NoReturn:
     """Run the command line; an error that a user can mend is one line, and no traceback."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is an interruption like Ctrl-C
     try:
         app(standalone_mode=True)
     except (UsageError, ContractError, NumbersError) as error:
@@ -116,34 +115,44 @@ def run(
     from dmbench.harness.device import pick_device
     from dmbench.harness.environment import environment
     from dmbench.harness.listing import verdict_row
-    from dmbench.harness.measure import Settings
+    from dmbench.harness.measure import Settings, Task
     from dmbench.harness.terminal import Bars, Lines, print_verdicts
 
     papers = discovery.papers()
     given = subjects.parse(impl or [])
-    tiers = () if "all" in (tier or []) or (number and not tier) else tuple(tier or ["quick"])
+    tiers = tuple(tier or (["all"] if number else ["quick"]))
+    for word in tiers:
+        if word not in (*TIERS, "all"):
+            raise UsageError(f"unknown tier {word}{nearest(word, [*TIERS, 'all'])}")
+    tiers = () if "all" in tiers else tiers
     selection = runner.Selection(tuple(discovery.choose(stems or [], papers)), tiers, tuple(number or []), tuple(given))
+    if given:
+        everything = [e for stem in selection.stems for e in discovery.experiments(stem)]
+        subjects.resolve(everything, given)
     chosen = selection.numbers(papers)
+    if not chosen:
+        raise UsageError("no number has these stems, tiers, patterns and parts together: dmbench list STEM")
     artifacts.Store.from_environment()
     try:
         picked = pick_device(device)
     except ValueError as error:
         raise UsageError(f"--device {device}: {error}") from error
-    if given:
-        everything = [e for stem in selection.stems for e in discovery.experiments(stem)]
-        subjects.resolve(everything, given)
-    settings = Settings(paths.results_folder(results), str(picked), given, resume, uuid.uuid4().hex[:12])
+    folder = paths.results_folder(results, own=not given)
+    settings = Settings(folder, str(picked), given, resume, uuid.uuid4().hex[:12])
     console = _console(stderr=as_json)
     tasks = runner.plan(chosen, seeds)
     before, problems = records.read(settings.results, selection.stems)
     _warn(problems)
-    expected = {f"{r.stem}/{r.experiment}" + ("" if r.seed is None else f" seed {r.seed}"): r.seconds for r in before}
+    expected = {str(Task(r.stem, r.experiment, (), r.tier, r.seed)): float(r.seconds) for r in before}
     listener = Bars(console, len(tasks), expected) if console.is_terminal else Lines(console, len(tasks))
     with listener if isinstance(listener, Bars) else nullcontext():
-        done = runner.run(chosen, settings, seeds=seeds, workers=workers, listener=listener)
-    whose = ", ".join(f"{part}={place}" for part, place in sorted(given.items())) or "dmbench"
+        try:
+            done = runner.run(chosen, settings, seeds=seeds, workers=workers, listener=listener)
+        except KeyboardInterrupt:
+            listener.__exit__() if isinstance(listener, Bars) else None
+            _fail("interrupted; what was measured is recorded, and --resume goes on from there", INTERRUPTED)
     shown = selection.numbers(papers) if number or given else _of_stems(papers, selection.stems)
-    verdicts = judge_all(shown, done.records, done.reasons(), whose)
+    verdicts = judge_all(shown, done.records, done.reasons(), given)
     if as_json:
         print(
             json.dumps(
@@ -156,10 +165,12 @@ def run(
         )
     else:
         if given:
-            console.print(f"measured: {whose}", markup=False, highlight=False)
+            _say(f"measured: {records.name_subject(given)}", console)
         print_verdicts(verdicts, console)
         _say(f"records: {paths.shown(settings.results / 'measured')}", console)
-    raise typer.Exit(exit_code(verdicts))
+    for line in done.unsaved:
+        print(f"dmbench: {line}", file=sys.stderr)
+    raise typer.Exit(NOT_FINE if done.unsaved else exit_code(verdicts))
 
 
 def exit_code(verdicts: list[Verdict]) -> int:
@@ -187,6 +198,8 @@ def tables(
     papers = discovery.papers()
     found, problems = records.read(folder)
     _warn(problems)
+    if not found:
+        _fail(f"{paths.shown(folder)} holds no records: dmbench run makes some", NOTHING)
     if check:
         stale = check_tables(folder, papers, found)
         if stale:
@@ -198,6 +211,9 @@ def tables(
         return
     for path in write_tables(folder, papers, found, pictures=pictures):
         _say(paths.shown(path), _console())
+    earlier = [v for v in judge_subjects(papers, found) if v.records and v.records[-1].code != code_hash(v.number.stem)]
+    if earlier:
+        _say(f"{len(earlier)} verdicts rest on records of earlier code: dmbench run measures again", _console())
 
 
 @app.command()
@@ -213,6 +229,7 @@ def compare(
     papers = discovery.papers()
     folder = paths.results_folder(results)
     comparison = compare_records(papers, side(a, folder), side(b, folder))
+    _warn([*comparison.a.problems, *comparison.b.problems])
     if as_json:
         print(json.dumps(comparison.rows(), indent=1))
     else:
@@ -252,10 +269,11 @@ def data_verify(
 ) -> None:
     """Check the checksums of what is on this machine."""
     store = artifacts.Store.from_environment()
-    bad = 0
+    bad = here = 0
     for name in names or list(store.registry):
         present, damaged = store.verify(name)
         bad += len(damaged)
+        here += present
         total = len(store.artifact(name).files)
         _say(
             f"{name}: {present} of {total} files here" + (", all as listed" if present and not damaged else ""),
@@ -263,7 +281,7 @@ def data_verify(
         )
         for line in damaged:
             _say(f"  {line}", _console())
-    raise typer.Exit(NOT_FINE if bad else FINE)
+    raise typer.Exit(NOT_FINE if bad else FINE if here else NOTHING)
 
 
 @app.command()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dmbench.harness.artifacts import Store
-from dmbench.harness.errors import ArtifactError
+from dmbench.harness.errors import ArtifactError, DamagedArtifact
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +32,8 @@ def artifact():
     def files(name):
         try:
             return Store.from_environment().files(name)
+        except DamagedArtifact:
+            raise  # a damaged mirror is no reason to skip
         except ArtifactError as error:
             pytest.skip(str(error))
 

@@ -1,6 +1,6 @@
 """Pictures: image files to tensors of whole numbers, as they are stored.
 
-Shapes: (H, W) for greyscale, (3, H, W) for colour; uint8, or uint16 for files of 16 bits a channel.
+Shapes: (H, W) for greyscale, (3, H, W) for colour; uint8, or uint16 for 16-bit greyscale.
 """
 
 from pathlib import Path
@@ -24,6 +24,10 @@ def read_picture(path: Path) -> Tensor:
             opened.load()
             image: Image.Image = opened
             mode = image.mode
+            if _png_depth(path) == 16 and mode not in GREY_16:
+                raise ValueError(f"{path}: 16 bits a colour, of which Pillow reads 8: convert it to 8 bits first")
+            if "transparency" in image.info:
+                raise ValueError(f"{path}: is transparent: flatten it onto a background first")
             if mode in ("P", "1"):
                 image = image.convert("RGB" if mode == "P" else "L")
             if image.mode in ("LA", "RGBA"):
@@ -41,6 +45,13 @@ def read_picture(path: Path) -> Tensor:
         raise ValueError(f"{path}: mode {mode} is neither greyscale nor RGB of 8 or 16 bits: convert it first")
     picture = torch.from_numpy(pixels)
     return picture if picture.ndim == 2 else picture.permute(2, 0, 1).contiguous()
+
+
+def _png_depth(path: Path) -> int:
+    """Return the bits a channel of a PNG file, 0 for another kind of file."""
+    with path.open("rb") as stream:
+        head = stream.read(25)
+    return head[24] if len(head) == 25 and head.startswith(b"\x89PNG") else 0
 
 
 def to_8_bits(picture: Tensor) -> Tensor:

@@ -76,6 +76,8 @@ def network(ctx: Context, part: str, weights: list[Tensor], *arguments: object) 
     net = build.pretrained(ctx) if hasattr(build, "pretrained") else build(*arguments)
     if not hasattr(build, "pretrained"):
         fill(net, weights)
+    if not isinstance(net, nn.Module):
+        raise ContractError(f"{part}: gave {type(net).__name__}, not a torch.nn.Module")
     net = net.to(ctx.device).eval()
 
     def enhance(y: Tensor) -> Tensor:
@@ -147,7 +149,7 @@ def score(ctx: Context, path: Path, scale: int, enhance: Enhance, metrics: tuple
         output = shave(restored(ctx, luma(picture, ctx.subject("ycbcr")), scale, enhance), scale)
         return {name: METRICS[name](output, truth) for name in metrics}
     except ValueError as error:
-        raise ValueError(f"{path.name}: {error}") from error
+        raise ValueError(str(error) if str(path) in str(error) else f"{path.name}: {error}") from error
 
 
 def restored(ctx: Context, source: Tensor, scale: int, enhance: Enhance) -> Tensor:

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
+from filelock import FileLock
 
-from dmbench.harness.errors import ArtifactError, NumbersError, UsageError, nearest
-from dmbench.harness.paths import checkout, reference, shown
+from dmbench.harness.errors import ArtifactError, DamagedArtifact, NumbersError, UsageError, nearest
+from dmbench.harness.paths import checkout, reference, shown, write_whole
 
 SECONDS_TO_ANSWER = 10
 SIGNS = {
@@ -30,6 +31,8 @@ SIGNS = {
     "timed out": "no answer",
 }
 NO_NETWORK = frozenset(SIGNS.values())
+FIRST_USE = "first_use.json"
+MAGIC = {".png": b"\x89PNG", ".jpg": b"\xff\xd8\xff", ".bmp": b"BM", ".mat": b"MATLAB"}
 FETCHED_UNASKED = 30_000_000  # bytes; a run fetches no artifact larger than this by itself
 
 
@@ -58,12 +61,6 @@ class Artifact:
         """Bytes in all, or None where a file's size is not known."""
         sizes = [file.size for file in self.files]
         return None if None in sizes else sum(size for size in sizes if size is not None)
-
-    @property
-    def checksum(self) -> str:
-        """One checksum for all files, from theirs."""
-        together = "\n".join(f"{f.name} {f.sha256 or f.address}" for f in self.files)
-        return hashlib.sha256(together.encode()).hexdigest()[:16]
 
 
 def read_artifacts(path: Path | None = None) -> dict[str, Artifact]:
@@ -170,6 +167,12 @@ class Store:
             self._check(file, here[file.name])
         return {file.name: here[file.name] for file in artifact.files}
 
+    def checksum(self, name: str) -> str:
+        """Return one checksum for all files of an artifact that `files` has found."""
+        here = self.local(name)
+        together = [f"{file.name} {file.sha256 or _sha256_of(here[file.name])}" for file in self.artifact(name).files]
+        return hashlib.sha256("\n".join(together).encode()).hexdigest()[:16]
+
     def fetch(self, name: str, tell: Callable[[str], None] = lambda line: None) -> dict[str, Path]:
         """Fetch what is missing of an artifact, whatever its size, and check all of it.
 
@@ -198,7 +201,7 @@ class Store:
         return len(here), damaged
 
     def _fetch(self, file: File, artifact: str) -> Path:
-        later = f"where that can be had: dmbench data fetch {artifact}"
+        later = f"get it with network by dmbench data fetch {artifact}, or set DMBENCH_MIRROR to a folder that has it"
         if not self.network:
             raise ArtifactError(f"{artifact} is not here, and DMBENCH_OFFLINE forbids the network; {later}")
         if self._failed:
@@ -220,14 +223,16 @@ class Store:
         raise ArtifactError(f"{artifact}: {file.name} cannot be fetched ({'; '.join(reasons)}); {later}")
 
     def _check(self, file: File, path: Path) -> None:
-        stat = path.stat()
-        actual = _sha256(path, stat.st_mtime_ns, stat.st_size)
-        expected = file.sha256 or _first_use(file, actual)
+        actual = _sha256_of(path)
+        expected = file.sha256 or _first_use(file, path, actual)
         if actual != expected:
-            size = f"{stat.st_size:,} bytes" + (f" instead of {file.size:,}" if file.size else "")
-            raise ArtifactError(
-                f"{path}: its sha256 is {actual[:12]}..., not {expected[:12]}... ({size}): delete it and fetch it again"
-            )
+            size = f"{path.stat().st_size:,} bytes" + (f" instead of {file.size:,}" if file.size else "")
+            remedy = "delete it and fetch it again"
+            if not file.sha256:
+                remedy += (
+                    f"; if it is the first one that was wrong, delete its line in {cache_folder() / FIRST_USE} too"
+                )
+            raise DamagedArtifact(f"{path}: its sha256 is {actual[:12]}..., not {expected[:12]}... ({size}): {remedy}")
 
 
 def cache_folder() -> Path:
@@ -266,7 +271,7 @@ def _download(address: str, file: File) -> Path:
         )
     except ValueError as error:
         if "hash" in str(error):
-            raise ArtifactError(f"{address}: its sha256 is not the one of {file.name} in artifacts.toml") from error
+            raise DamagedArtifact(f"{address}: its sha256 is not the one of {file.name} in artifacts.toml") from error
         raise
     return target
 
@@ -279,19 +284,34 @@ def _reason(error: Exception) -> str:
     return found or f"{type(error).__name__}: {text}".split("\n")[0][:120]
 
 
+def _sha256_of(path: Path) -> str:
+    try:
+        stat = path.stat()
+        return _sha256(path, stat.st_mtime_ns, stat.st_size)
+    except OSError as error:
+        raise DamagedArtifact(f"{path}: cannot be read: {error.strerror}") from error
+
+
 @cache
 def _sha256(path: Path, modified_ns: int, size: int) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _first_use(file: File, actual: str) -> str:
-    path = cache_folder() / "first_use.json"
-    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    if file.name not in known:
-        known[file.name] = actual
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}")
-        partial.write_text(json.dumps(known, indent=1, sort_keys=True))
-        partial.replace(path)
+def _first_use(file: File, path: Path, actual: str) -> str:
+    """Return the checksum that the file had on its first use here, which may be now."""
+    kept = cache_folder() / FIRST_USE
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(kept.with_suffix(".lock")):
+        try:
+            known: dict[str, str] = json.loads(kept.read_text()) if kept.exists() else {}
+        except (OSError, ValueError) as error:
+            raise ArtifactError(f"{kept}: cannot be read ({error}): delete it") from error
+        if file.name not in known:
+            magic = MAGIC.get(path.suffix.lower(), b"")
+            with path.open("rb") as stream:
+                if stream.read(len(magic)) != magic:  # a login page, say
+                    raise DamagedArtifact(f"{path}: is no {path.suffix} file: delete it and fetch it again")
+            known[file.name] = actual
+            write_whole(kept, json.dumps(known, indent=1, sort_keys=True).encode())
     return known[file.name]

@@ -59,8 +59,8 @@ def check(
     with tempfile.TemporaryDirectory() as scratch:
         settings = Settings(results or Path(scratch), device)
         done = run(chosen, settings, seeds=seeds, implementations=implementations)
-    whose = done.records[0].whose if done.records else "dmbench"
-    verdicts = judge_all(chosen, done.records, done.reasons(), whose)
+    labels = {part: subjects.label(thing) for part, thing in implementations.items()}
+    verdicts = judge_all(chosen, done.records, done.reasons(), labels)
     short = [v for v in verdicts if v.kind in NOT_A_PASS]
     if short:
         raise CheckFailed("\n".join(_line(verdict) for verdict in short))

@@ -9,7 +9,7 @@ from rich.console import Console
 from dmbench.harness.errors import UsageError
 from dmbench.harness.numbers import Number, Paper
 from dmbench.harness.paths import shown
-from dmbench.harness.records import Record, read
+from dmbench.harness.records import Problem, Record, read
 from dmbench.harness.verdict import NOT_MEASURED, Verdict, judge
 
 ALIKE = ("cpu", "gpu", "torch", "python", "device", "cuda", "cudnn", "tf32", "threads")
@@ -17,10 +17,11 @@ ALIKE = ("cpu", "gpu", "torch", "python", "device", "cuda", "cudnn", "tf32", "th
 
 @dataclass(frozen=True)
 class Side:
-    """One set of records and what a user calls it."""
+    """One set of records, what a user calls it, and the lines that could not be used."""
 
     name: str
     records: tuple[Record, ...]
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,10 @@ class Comparison:
     unlike: dict[str, tuple[str, str]]
 
     def exit_code(self) -> int:
-        """0: nothing got worse; 1: something did; 3: no number is on both sides."""
+        """0: nothing got worse; 1: something did, or b lacks a number that a has; 3: no number is on both sides."""
         if not any(row.moved is not None for row in self.found):
             return 3
-        return 1 if any(row.worse for row in self.found) else 0
+        return 1 if any(row.worse or (row.a.measured and not row.b.measured) for row in self.found) else 0
 
     def rows(self) -> dict[str, Any]:
         """Return the comparison as plain values."""
@@ -91,19 +92,23 @@ class Comparison:
 def side(word: str, results: Path) -> Side:
     """Return the records of a results folder, or of a commit among the records of `results`.
 
+    What was measured with uncommitted changes is not the commit's.
+
     Raises:
         UsageError: it is no folder with records, and no record is of such a commit.
     """
     folder = Path(word)
     if (folder / "measured").is_dir():
-        return Side(word, tuple(read(folder)[0]))
+        records, problems = read(folder)
+        return Side(word, tuple(records), tuple(problems))
     commit = _full_hash(word)
-    found = tuple(r for r in read(results)[0] if len(commit) >= 4 and r.commit.startswith(commit))
+    records, problems = read(results)
+    found = tuple(r for r in records if len(commit) >= 4 and r.commit.startswith(commit) and not r.dirty)
     if not found:
-        known = sorted({r.commit[:10] for r in read(results)[0] if r.commit})
+        known = sorted({r.commit[:10] for r in records if r.commit and not r.dirty})
         hint = f"; {shown(results)} has records of {', '.join(known)}" if known else ""
         raise UsageError(f"{word} is neither a results folder nor a commit that has records{hint}")
-    return Side(word, found)
+    return Side(word, found, tuple(problems))
 
 
 def _full_hash(word: str) -> str:

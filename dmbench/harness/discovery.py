@@ -82,7 +82,9 @@ def _sources(path: Path, seen: set[Path]) -> set[Path]:
     if path in seen or not path.exists() or path.stem.endswith("_pictures"):  # drawing measures nothing
         return seen
     seen.add(path)
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    text = path.read_text(encoding="utf-8")
+    seen.update(data for data in path.parent.glob("*.json") if data.name in text)  # constants kept beside the code
+    for node in ast.walk(ast.parse(text)):
         names: list[str] = []
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]

@@ -14,7 +14,6 @@ from dmbench.harness.errors import RecordsError
 from dmbench.harness.experiment import TIERS
 from dmbench.harness.paths import shown
 from dmbench.harness.records import read
-from dmbench.harness.runner import check_writable
 
 VARIABLES = (
     "DMBENCH_DATA",
@@ -58,8 +57,9 @@ def _here(store: Store, name: str) -> bool:
 def _problems(results: Path) -> list[str]:
     try:
         lines = [str(problem) for problem in read(results)[1]]
-        if results.exists():
-            check_writable(results)
+        nearest = next(folder for folder in (results.resolve(), *results.resolve().parents) if folder.exists())
+        if not os.access(nearest, os.W_OK):
+            raise RecordsError(f"results folder {results} cannot be written: choose another with --results")
     except RecordsError as error:
         return [str(error)]
     return lines

@@ -17,6 +17,10 @@ class ArtifactError(DmbenchError):
     """A file that an experiment needs is missing, damaged or out of reach."""
 
 
+class DamagedArtifact(ArtifactError):
+    """A file is there, but is not the one that is listed: a result of it would be of something else."""
+
+
 class ContractError(DmbenchError):
     """An implementation that does not do what an experiment asks of it."""
 

@@ -18,10 +18,23 @@ from dmbench.harness.artifacts import Store
 from dmbench.harness.checkpoint import Checkpoint
 from dmbench.harness.discovery import code_hash, experiments
 from dmbench.harness.environment import commit, environment
-from dmbench.harness.errors import ArtifactError, DmbenchError
+from dmbench.harness.errors import ArtifactError, DamagedArtifact, DmbenchError
 from dmbench.harness.experiment import Experiment
 from dmbench.harness.records import Record, read
 
+# What has to be the same for a measurement to be taken as this machine's: no clock, load or count of threads.
+SAME_MACHINE = (
+    "cpu",
+    "gpu",
+    "driver_version",
+    "cuda",
+    "cudnn",
+    "python",
+    "torch",
+    "device",
+    "tf32",
+    "deterministic",
+)
 Tell = Callable[[float, float], None]
 
 
@@ -64,6 +77,7 @@ class Outcome:
     reason: str = ""
     failed: bool = False
     found_again: bool = False
+    checkpoint: Path | None = None  # to be deleted once the records are kept
 
 
 def measure(
@@ -81,27 +95,21 @@ def measure(
         store = store or Store.from_environment()
         files = {name: store.files(name) for name in chosen.artifacts}
     except ArtifactError as error:
-        return Outcome(task, reason=str(error))
+        return Outcome(task, reason=str(error), failed=isinstance(error, DamagedArtifact))
     try:
-        loaded = subjects.resolve([chosen], implementations if implementations is not None else settings.given)
+        given = implementations if implementations is not None else settings.given
+        parts = {subject.name for subject in chosen.subjects}
+        loaded = subjects.resolve([chosen], {name: thing for name, thing in given.items() if name in parts})
         context = _Context(chosen, task, settings, files, loaded, tell, store)
         again = context.recorded() if settings.resume else ()
         if again:
             return Outcome(task, again, found_again=True)
-        return Outcome(task, context.run())
+        return Outcome(task, context.run(), checkpoint=context.checkpoint.path)
     except DmbenchError as error:
         return Outcome(task, reason=str(error), failed=True)
     except torch.OutOfMemoryError as error:
         return Outcome(task, reason=f"out of GPU memory: {str(error).split('.')[0]}", failed=True)
-    except (
-        ValueError,
-        TypeError,
-        ArithmeticError,
-        RuntimeError,
-        OSError,
-        LookupError,
-        AttributeError,
-    ) as error:
+    except (Exception, SystemExit) as error:  # whatever somebody's implementation raises ends this task alone
         line = f"{type(error).__name__}: {error}".split("\n")[0]
         return Outcome(task, reason=line, failed=True)
 
@@ -128,14 +136,14 @@ class _Context:
         self._given = loaded
         self._notes: dict[str, Any] = dict(chosen.case)
         self._curve: list[dict[str, float]] = []
-        self._artifacts = {name: store.artifact(name).checksum for name in chosen.artifacts}
+        self._artifacts = {name: store.checksum(name) for name in chosen.artifacts}
         self._subject = {name: subjects.label(settings.given.get(name, thing)) for name, thing in loaded.items()}
         self._sources = {name: subjects.source_hash(thing) for name, thing in loaded.items()}
         self._code = code_hash(task.stem)
         self._environment = environment(self.device)
         self._earlier = 0.0  # seconds spent by runs that were interrupted
         self._started = time.perf_counter()
-        self._checkpoint = Checkpoint(settings.results / "checkpoints" / f"{task.stem}-{self._key()}.pt")
+        self.checkpoint = Checkpoint(settings.results / "checkpoints" / f"{task.stem}-{self._key()}.pt")
 
     def files(self, artifact: str) -> dict[str, Path]:
         return self._files[artifact]
@@ -154,14 +162,17 @@ class _Context:
         self._curve.append(values)
 
     def load(self) -> dict[str, Any] | None:
-        saved = None if self._settings.resume is False else self._checkpoint.load()
+        saved = None if self._settings.resume is False else self.checkpoint.load()
         if saved is None:
             return None
         self._curve, self._earlier = list(saved["curve"]), saved["seconds"]
         return dict(saved["state"])
 
     def save(self, state: dict[str, Any]) -> None:
-        self._checkpoint.save({"curve": self._curve, "seconds": self._seconds(), "state": state})
+        try:
+            self.checkpoint.save({"curve": self._curve, "seconds": self._seconds(), "state": state})
+        except OSError as error:  # the result matters more than the means to resume
+            print(f"dmbench: {self._task}: no checkpoint, going on without ({error.strerror})", file=sys.stderr)
 
     def _seconds(self) -> float:
         return self._earlier + time.perf_counter() - self._started
@@ -175,7 +186,6 @@ class _Context:
         seconds = self._seconds()
         peak, peak_of = _peak(self.device)
         revision, dirty = commit()
-        self._checkpoint.delete()
         return tuple(
             Record(
                 stem=self._task.stem,
@@ -230,7 +240,7 @@ class _Context:
 
 
 def _machine(facts: dict[str, Any]) -> dict[str, Any]:
-    return {name: fact for name, fact in facts.items() if name != "threads"}  # --workers changes them
+    return {name: facts.get(name) for name in SAME_MACHINE}
 
 
 def _checksum(*facts: object) -> str:

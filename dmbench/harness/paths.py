@@ -20,11 +20,11 @@ def reference() -> Path:
     return root / "reference_results" if root else PACKAGE / "reference_results"
 
 
-def results_folder(chosen: Path | None = None) -> Path:
+def results_folder(chosen: Path | None = None, own: bool = True) -> Path:
     """Return the folder that holds `measured/` and `tables/`.
 
-    In order: `chosen`; `DMBENCH_RESULTS`; the checkout's own reference_results, when the working
-    folder lies inside the checkout; `./dmbench-results`.
+    In order: `chosen`; `DMBENCH_RESULTS`; the checkout's own reference_results, when the working folder lies inside
+    the checkout and `own` implementations are measured; `./dmbench-results`.
 
     Raises:
         UsageError: the choice is there and is no folder.
@@ -33,10 +33,24 @@ def results_folder(chosen: Path | None = None) -> Path:
     if folder is None:
         root = checkout()
         inside = root is not None and Path.cwd().resolve().is_relative_to(root)
-        folder = reference() if inside else Path("dmbench-results")
+        folder = reference() if inside and own else Path("dmbench-results")
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"results folder {folder} is a file: name a folder with --results")
     return folder
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace a file by new content as a whole or not at all, also when the disk is full or the process is killed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def shown(path: Path) -> str:

@@ -6,10 +6,11 @@ of lines (.gitattributes); an id counts once.
 """
 
 import json
+import math
 import os
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,9 +28,9 @@ SCHEMA = 1
 class Record:
     """One measurement of one number with one seed (None: deterministic).
 
-    subject: by part, the `module:attribute` that replaced ours; empty for ours. protocol: a checksum over code,
-    settings, artifacts and subject; records that share it are samples of one quantity. seconds and peak_bytes
-    are the whole experiment's. curve: points of a learning curve, as dictionaries of equal keys.
+    subject: by part, the `module:attribute` that replaced ours; empty for ours. protocol: a checksum over the
+    experiment, code, artifacts, subject and kind of device; records that share it are samples of one quantity.
+    seconds and peak_bytes are the whole experiment's. curve: points of a learning curve, dictionaries of equal keys.
     """
 
     stem: str
@@ -58,7 +59,12 @@ class Record:
     @property
     def whose(self) -> str:
         """'dmbench', or the implementations that were measured instead of ours."""
-        return ", ".join(f"{part}={place}" for part, place in sorted(self.subject.items())) or "dmbench"
+        return name_subject(self.subject)
+
+
+def name_subject(given: Mapping[str, str]) -> str:
+    """Return 'dmbench', or the implementations given by part: 'part=module:attribute'."""
+    return ", ".join(f"{part}={place}" for part, place in sorted(given.items())) or "dmbench"
 
 
 @dataclass(frozen=True)
@@ -113,11 +119,14 @@ def _append_or_undo(path: Path, data: bytes) -> None:
 
 
 def _keep_elsewhere(stem: str, text: str) -> str:
+    name = ""
     try:
         descriptor, name = tempfile.mkstemp(prefix=f"dmbench-{stem}-", suffix=".jsonl")
         with os.fdopen(descriptor, "w") as stream:
             stream.write(text)
     except OSError:
+        if name:
+            Path(name).unlink(missing_ok=True)
         return f"nor elsewhere; the records are: {text.strip()}"
     return f"the records are in {name}: append that file to it when it can be written again"
 
@@ -162,15 +171,29 @@ def _read_file(path: Path) -> Iterator[Record | Problem]:
                 )
                 continue
             record = Record(**content)
+            for name, kinds in FIELDS.items():
+                if not isinstance(getattr(record, name), kinds) or isinstance(getattr(record, name), bool):
+                    raise ValueError(f"{name} is {getattr(record, name)!r}")
             if record.stem != path.stem or not _is_value(record.value):
                 raise ValueError("its stem or value does not belong here")
             yield record
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError, RecursionError, OverflowError) as error:
             reason = str(error).split("\n")[0].replace("Record.__init__() ", "")
             yield Problem(path, i, f"damaged line, left out ({reason[:100]})")
 
 
+# What judging relies on, by field; anything else in a line would break every table.
+FIELDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("stem", "number", "experiment", "tier", "protocol", "code", "commit", "time", "id"), (str,)),
+    **dict.fromkeys(("subject", "settings", "artifacts", "environment"), (dict,)),
+    "seed": (int, type(None)),
+    "seconds": (int, float),
+    "curve": (list,),
+    "schema": (int,),
+}
+
+
 def _is_value(value: object) -> bool:
-    if isinstance(value, list):
-        return bool(value) and all(_is_value(part) for part in value)
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    parts = value if isinstance(value, list) else [value]
+    numbers = [part for part in parts if isinstance(part, int | float) and not isinstance(part, bool)]
+    return bool(parts) and len(numbers) == len(parts) and all(math.isfinite(float(part)) for part in numbers)

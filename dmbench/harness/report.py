@@ -9,12 +9,12 @@ from pathlib import Path
 from string import Template
 
 from dmbench.harness import report_machines, report_rows
-from dmbench.harness.judging import judge_all, subjects_of, summary
+from dmbench.harness.judging import judge_subjects, summary
 from dmbench.harness.numbers import Paper
 from dmbench.harness.records import Record
 from dmbench.harness.report_curves import curves
 from dmbench.harness.report_pictures import drawn
-from dmbench.harness.verdict import KINDS, NOT_MEASURED, Verdict
+from dmbench.harness.verdict import KINDS, Verdict
 
 TEMPLATE = Path(__file__).with_name("report_template.html")
 
@@ -44,13 +44,9 @@ def report(papers: dict[str, Paper], records: list[Record], *, draw: bool = True
 
 
 def _judged(papers: dict[str, Paper], records: list[Record]) -> dict[str, list[Verdict]]:
-    """Judge every number, by stem; of a user's own implementation only what was measured is told."""
-    numbers = [number for paper in papers.values() for number in paper.numbers.values()]
     by_stem: dict[str, list[Verdict]] = {stem: [] for stem in papers}
-    for whose in subjects_of(records):
-        for verdict in judge_all(numbers, records, whose=whose):
-            if whose == "dmbench" or verdict.kind != NOT_MEASURED:
-                by_stem[verdict.number.stem].append(verdict)
+    for verdict in judge_subjects(papers, records):
+        by_stem[verdict.number.stem].append(verdict)
     return by_stem
 
 

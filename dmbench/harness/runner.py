@@ -1,40 +1,21 @@
 """The runner: which experiments, in which order, on how many processes. A number is recorded as soon as it is there."""
 
-import multiprocessing
-import os
 import uuid
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from queue import Empty
 from typing import Any
-
-import torch
 
 from dmbench.harness.artifacts import Store
 from dmbench.harness.discovery import experiment_of
 from dmbench.harness.errors import RecordsError, UsageError, nearest
 from dmbench.harness.experiment import TIERS, Experiment
+from dmbench.harness.listener import Listener
 from dmbench.harness.measure import Outcome, Settings, Task, measure
 from dmbench.harness.numbers import Number, Paper
 from dmbench.harness.records import Record, append
-
-PROGRESS_EVERY = 0.2  # seconds between looks at what the workers tell
-
-
-class Listener:
-    """What a run tells while it goes on; the base class keeps quiet."""
-
-    def started(self, task: Task) -> None:
-        """Tell that a task has begun."""
-
-    def progressed(self, task: Task, done: float, total: float) -> None:
-        """Tell how far a task is."""
-
-    def finished(self, outcome: Outcome) -> None:
-        """Tell what a task has come to."""
+from dmbench.harness.workers import in_processes
 
 
 @dataclass(frozen=True)
@@ -81,6 +62,7 @@ class Run:
     numbers: list[Number]
     settings: Settings
     outcomes: list[Outcome] = field(default_factory=list)
+    unsaved: list[str] = field(default_factory=list)  # what could not be written, and where it is instead
 
     @property
     def records(self) -> list[Record]:
@@ -91,7 +73,8 @@ class Run:
         """Return, by `stem/key`, why a number has no record and whether that is a failure."""
         return {
             f"{outcome.task.stem}/{key}": (outcome.reason, outcome.failed)
-            for outcome in self.outcomes
+            # A seed that failed tells more than one that could not begin.
+            for outcome in sorted(self.outcomes, key=lambda outcome: outcome.failed)
             if outcome.reason
             for key in outcome.task.numbers
         }
@@ -106,7 +89,7 @@ def plan(numbers: Sequence[Number], seeds: int | None) -> list[Task]:
             chosen[found.stem, found.name] = found
     tasks = []
     for found in sorted(chosen.values(), key=lambda e: TIERS.index(e.tier)):
-        count = seeds or found.seeds
+        count = found.seeds if seeds is None else seeds
         for seed in range(count) if found.seeds else [None]:
             tasks.append(Task(found.stem, found.name, found.numbers, found.tier, seed))
     return tasks
@@ -132,7 +115,7 @@ def run(
         implementations: objects to measure instead of ours, by part, when settings names none by module.
 
     Raises:
-        RecordsError: the results folder cannot be written.
+        RecordsError: the results folder cannot be written at the start. Later failures are in the run's `unsaved`.
     """
     listener = listener or Listener()
     result = Run(numbers, settings)
@@ -141,11 +124,16 @@ def run(
     outcomes = (
         _in_this_process(tasks, settings, listener, implementations)
         if workers <= 1
-        else _in_processes(tasks, settings, listener, workers)
+        else in_processes(tasks, settings, listener, workers)
     )
     for outcome in outcomes:
         if outcome.records and not outcome.found_again:
-            append(settings.results, outcome.records)
+            try:
+                append(settings.results, outcome.records)
+            except RecordsError as error:
+                result.unsaved.append(str(error))
+            if outcome.checkpoint is not None:
+                outcome.checkpoint.unlink(missing_ok=True)
         result.outcomes.append(outcome)
         listener.finished(outcome)
     return result
@@ -178,55 +166,3 @@ def _in_this_process(
             listener.progressed(task, done, total)
 
         yield measure(task, settings, tell, store=store, implementations=implementations)
-
-
-def _in_processes(tasks: list[Task], settings: Settings, listener: Listener, workers: int) -> Iterator[Outcome]:
-    context = multiprocessing.get_context("spawn")  # torch's threads and CUDA do not survive a fork
-    with context.Manager() as manager, ProcessPoolExecutor(workers, mp_context=context) as pool:
-        told = manager.Queue()
-        futures: dict[Future[Outcome], Task] = {
-            pool.submit(_measure_telling, task, settings, told, workers): task for task in tasks
-        }
-        waiting = set(futures)
-        try:
-            while waiting:
-                _pass_on(told, listener)
-                try:
-                    for future in as_completed(list(waiting), timeout=PROGRESS_EVERY):
-                        waiting.discard(future)
-                        yield _outcome(future, futures[future])
-                except TimeoutError:
-                    continue
-        except BaseException:
-            for future in waiting:
-                future.cancel()
-            raise
-
-
-def _outcome(future: "Future[Outcome]", task: Task) -> Outcome:
-    try:
-        return future.result()
-    except Exception as error:  # a worker that died: out of memory, killed
-        return Outcome(task, reason=f"its process ended: {str(error).split('.')[0]}", failed=True)
-
-
-def _measure_telling(task: Task, settings: Settings, told: Any, workers: int) -> Outcome:
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
-    told.put((task, None))
-
-    def tell(done: float, total: float) -> None:
-        told.put((task, (done, total)))
-
-    return measure(task, settings, tell)
-
-
-def _pass_on(told: Any, listener: Listener) -> None:
-    while True:
-        try:
-            task, progress = told.get_nowait()
-        except Empty:
-            return
-        if progress is None:
-            listener.started(task)
-        else:
-            listener.progressed(task, *progress)

@@ -48,8 +48,9 @@ def load(place: str) -> Any:
         raise UsageError(
             f"--impl {place}: {missing} is not found: run from the folder that holds it, or install it"
         ) from error
-    except Exception as error:
-        raise UsageError(f"--impl {place}: importing {module_name} failed: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        reason = f"{type(error).__name__}: {error}".split("\n")[0]
+        raise UsageError(f"--impl {place}: importing {module_name} failed: {reason}") from error
     for part in attribute.split("."):
         if not hasattr(found, part):
             public = [name for name in vars(found) if not name.startswith("_")]
@@ -79,7 +80,7 @@ def resolve(chosen: Iterable[Experiment], given: Mapping[str, Any]) -> dict[str,
             raise ContractError(
                 f"--impl {name}={label(place)}: {error}. The contract: {known[name].contract}"
             ) from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}".split("\n")[0]
             raise ContractError(
                 f"--impl {name}={label(place)}: failed on a tiny input: {reason}. The contract: {known[name].contract}"
@@ -96,18 +97,14 @@ def label(place: Any) -> str:
 
 
 def source_hash(implementation: Any) -> str:
-    """Return a checksum over the sources of the implementation's own package, as far as it is imported."""
+    """Return a checksum over the Python sources of the implementation's own package, or of its one module."""
     module = inspect.getmodule(implementation) or inspect.getmodule(type(implementation))
-    if module is None:
-        return ""
-    top = module.__name__.partition(".")[0]
-    files = {
-        Path(file)
-        for name, other in list(sys.modules.items())
-        if name.partition(".")[0] == top and (file := getattr(other, "__file__", None))
-    }
+    top = sys.modules.get(module.__name__.partition(".")[0]) if module else None
+    file = getattr(top, "__file__", None)
     digest = hashlib.sha256()
-    for path in sorted(files):
-        if path.suffix == ".py" and path.exists():
-            digest.update(path.read_bytes())
+    if file is not None:
+        path = Path(file)
+        sources = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
+        for source in sources:
+            digest.update(source.read_bytes())
     return digest.hexdigest()[:16]

@@ -11,9 +11,9 @@ import pandas as pd
 
 from dmbench.harness import formats
 from dmbench.harness.errors import RecordsError
-from dmbench.harness.judging import judge_all, subjects_of, summary
+from dmbench.harness.judging import judge_subjects, summary
 from dmbench.harness.numbers import Paper
-from dmbench.harness.paths import PACKAGE, reference
+from dmbench.harness.paths import PACKAGE, reference, write_whole
 from dmbench.harness.records import Record
 from dmbench.harness.verdict import KINDS, Verdict
 
@@ -32,11 +32,10 @@ def write_tables(folder: Path, papers: dict[str, Paper], records: list[Record], 
     contents = committed(folder, papers, records)
     target = folder / "tables"
     try:
-        target.mkdir(parents=True, exist_ok=True)
         for path, text in contents.items():
-            path.write_text(text, encoding="utf-8")
+            write_whole(path, text.encode())
         page = target / "report.html"
-        page.write_text(report(papers, records, draw=pictures), encoding="utf-8")
+        write_whole(page, report(papers, records, draw=pictures).encode())
     except OSError as error:
         raise RecordsError(f"{target}: cannot be written ({error.strerror}): choose another with --results") from error
     return [*contents, page]
@@ -53,11 +52,7 @@ def check_tables(folder: Path, papers: dict[str, Paper], records: list[Record]) 
 
 def committed(folder: Path, papers: dict[str, Paper], records: list[Record]) -> dict[Path, str]:
     """Return the text of each committed table by its path; of the checkout's own, the README's summary as well."""
-    numbers = [number for paper in papers.values() for number in paper.numbers.values()]
-    judged: list[Verdict] = []
-    for whose in subjects_of(records):
-        # Of a user's own implementation only what was measured is told.
-        judged += [v for v in judge_all(numbers, records, whose=whose) if whose == "dmbench" or v.measured]
+    judged = judge_subjects(papers, records)
     writers: dict[str, Callable[[dict[str, Paper], list[Verdict]], str]] = {
         "verdicts.md": _markdown,
         "verdicts.csv": _csv,

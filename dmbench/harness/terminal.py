@@ -8,8 +8,8 @@ from rich.table import Table
 
 from dmbench.harness import formats
 from dmbench.harness.judging import summary
+from dmbench.harness.listener import Listener
 from dmbench.harness.measure import Outcome, Task
-from dmbench.harness.runner import Listener
 from dmbench.harness.verdict import (
     BELOW,
     BETTER,
@@ -114,6 +114,7 @@ class Bars(Listener):
         self._expected = expected
         self._all = self._progress.add_task("all", total=total)
         self._bars: dict[Task, TaskID] = {}
+        self._over: set[Task] = set()
 
     def __enter__(self) -> "Bars":
         self._progress.start()
@@ -123,14 +124,18 @@ class Bars(Listener):
         self._progress.stop()
 
     def started(self, task: Task) -> None:
+        if task in self._over:
+            return
         expected = self._expected.get(str(task))
         name = f"{task}" + (f" (took {formats.seconds(expected)})" if expected else "")
         self._bars[task] = self._progress.add_task(name, total=None)
 
     def progressed(self, task: Task, done: float, total: float) -> None:
-        self._progress.update(self._bars[task], completed=done, total=total)
+        if task in self._bars:
+            self._progress.update(self._bars[task], completed=done, total=total)
 
     def finished(self, outcome: Outcome) -> None:
+        self._over.add(outcome.task)
         if outcome.task in self._bars:
             self._progress.remove_task(self._bars.pop(outcome.task))
         self._progress.advance(self._all)

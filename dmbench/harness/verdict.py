@@ -5,7 +5,7 @@ mean (Student's t) against the printed value +- atol; where that interval leaves
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -77,7 +77,7 @@ def judge(number: Number, records: Iterable[Record], whose: str = "dmbench") -> 
     kind = _compare(low, high, printed, number)
     if kind == BELOW and number.known_gap and number.gap is not None:
         short = np.maximum(np.abs(mean - printed) - number.atol, 0).max()
-        if np.abs(mean - printed).max() <= number.gap:
+        if (np.abs(mean - printed) <= number.gap + _slack(printed)).all():
             return _as(found, KNOWN_GAP, number.known_gap)
         return _as(
             found,
@@ -133,8 +133,7 @@ def _interval(samples: np.ndarray, number: Number, deterministic: bool) -> tuple
 
 
 def _compare(low: np.ndarray, high: np.ndarray, printed: np.ndarray, number: Number) -> str:
-    # Decimal fractions such as 36.66 - 36.655 carry a rounding error of the subtraction, far below any atol.
-    slack = 1e-12 * np.maximum(np.abs(printed), 1)
+    slack = _slack(printed)
     bottom, top = printed - number.atol - slack, printed + number.atol + slack
     if (low >= bottom).all() and (high <= top).all():
         return REPRODUCED
@@ -144,12 +143,17 @@ def _compare(low: np.ndarray, high: np.ndarray, printed: np.ndarray, number: Num
         low, high, bottom, top = -high, -low, -top, -bottom
     if (high < bottom).any():
         return BELOW
-    if (low >= bottom).all() and (low > top).any():
-        return BETTER
+    if (low >= bottom).all():
+        # Where the interval reaches past the tolerance on the good side, it is at least as good as printed.
+        return BETTER if (low > top).any() else REPRODUCED
     return INCONCLUSIVE
 
 
-def _as(verdict: Verdict, kind: str, why: str) -> Verdict:
-    from dataclasses import replace
+def _slack(printed: np.ndarray) -> np.ndarray:
+    """The rounding error that the subtraction of decimal fractions carries, far below any tolerance."""
+    slack: np.ndarray = 1e-12 * np.maximum(np.abs(printed), 1)
+    return slack
 
+
+def _as(verdict: Verdict, kind: str, why: str) -> Verdict:
     return replace(verdict, kind=kind, why=why)

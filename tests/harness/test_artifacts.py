@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from dmbench.harness.artifacts import Artifact, File, Store, read_artifacts
-from dmbench.harness.errors import ArtifactError, NumbersError, UsageError
+from dmbench.harness.errors import ArtifactError, DamagedArtifact, NumbersError, UsageError
 
 BYTES = b"weights"
 SHA = hashlib.sha256(BYTES).hexdigest()
@@ -71,7 +71,7 @@ def test_a_missing_file_is_fetched_into_the_cache(tmp_path, monkeypatch, server,
 
 def test_a_fetched_file_of_another_checksum_is_refused_and_not_kept(tmp_path, server):
     put(tmp_path / "served", b"something else")
-    with pytest.raises(ArtifactError, match="its sha256 is not the one of toy/weights.bin"):
+    with pytest.raises(DamagedArtifact, match="its sha256 is not the one of toy/weights.bin"):
         store(f"{server}/toy/weights.bin").files("toy")
     assert not (tmp_path / "cache" / "toy" / "weights.bin").exists()
 
@@ -120,6 +120,20 @@ def test_a_file_without_checksum_is_trusted_on_first_use_and_held_to_it(tmp_path
     (tmp_path / "data" / "toy" / "weights.bin").write_bytes(b"changed since")
     with pytest.raises(ArtifactError, match="its sha256 is"):
         store(sha256=None).files("toy")
+
+
+def test_a_page_in_place_of_a_picture_is_not_trusted_on_first_use(tmp_path, monkeypatch):
+    monkeypatch.setenv("DMBENCH_DATA", put(tmp_path / "data"))
+    (tmp_path / "data" / "toy" / "a.png").write_bytes(b"<html>log in</html>")
+    page = Store({"toy": Artifact("toy", "A picture", "MIT", (File("toy/a.png", NOWHERE),))})
+    with pytest.raises(DamagedArtifact, match=r"a\.png: is no \.png file"):
+        page.files("toy")
+    (tmp_path / "data" / "toy" / "a.png").write_bytes(b"\x89PNG and so on")
+    before = page.files("toy") and page.checksum("toy")
+    (tmp_path / "cache" / "first_use.json").unlink()
+    (tmp_path / "data" / "toy" / "a.png").write_bytes(b"\x89PNG and otherwise")
+    assert page.files("toy")
+    assert page.checksum("toy") != before
 
 
 @pytest.mark.parametrize("variable", ["DMBENCH_MIRROR", "DMBENCH_DATA"])

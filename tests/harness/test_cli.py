@@ -9,9 +9,19 @@ import pytest
 from dmbench import cli
 from dmbench.harness import paths
 from dmbench.harness.records import append, read
+from tests.harness import conftest
 from tests.harness.test_subjects import mypkg  # noqa: F401
 
 FINE, NOT_FINE, USAGE, NOTHING = 0, 1, 2, 3
+RUDE = """
+import sys
+calls = []
+def f(x):
+    calls.append(x)
+    if len(calls) > 2:  # the contract is tried twice, then comes the experiment
+        {what}
+    return 2.0
+"""
 
 
 @pytest.fixture
@@ -54,11 +64,44 @@ def test_json_is_one_document_and_progress_goes_elsewhere(toy, dmbench):
     assert rows["pair"]["measured"] == [1.0, 2.5]
 
 
-def test_workers_measure_the_same(toy, dmbench):
-    # The toy stem lives in this process alone: a worker cannot have it, and says so without losing the run.
-    code, out, _ = dmbench("run", "toy", "--workers", "2")
+def test_workers_measure_and_record(dmbench, results_folder):
+    code, out, _ = dmbench("run", "--number", "parameters_9*", "--workers", "2")
+    assert code == FINE
+    assert "3 numbers: 3 reproduced" in out
+    assert len(read(results_folder)[0]) == 3
+
+
+def test_a_seed_that_fails_fails_the_number(toy, dmbench, monkeypatch):
+    whole = conftest.noisy
+    monkeypatch.setitem(vars(conftest), "noisy", whole)
+
+    def some_fail(ctx):
+        return {"noisy": float("nan") if ctx.seed > 1 else 10.0}
+
+    monkeypatch.setattr(whole, "__code__", some_fail.__code__)
+    code, out, _ = dmbench("run", "--number", "noisy")
     assert code == NOT_FINE
-    assert "failed" in out
+    assert re.search(r"toy/noisy +failed .*measured nan, which is not finite", out)
+
+
+def test_an_interrupted_run_says_so_and_how_to_go_on(toy, dmbench, monkeypatch):
+    def interrupt(ctx):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(conftest.pair, "__code__", interrupt.__code__)
+    code, _, err = dmbench("run", "toy")
+    assert code == 130
+    assert "--resume goes on from there" in err
+
+
+@pytest.mark.parametrize("what", ["sys.exit(0)", "raise NameError('x')", "assert False, 'no'", "raise MemoryError"])
+def test_nothing_that_an_implementation_raises_ends_the_run(toy, dmbench, tmp_path, monkeypatch, what):
+    (tmp_path / "rude.py").write_text(RUDE.format(what=what))
+    monkeypatch.chdir(tmp_path)
+    code, out, err = dmbench("run", "--impl", "double=rude:f")
+    sys.modules.pop("rude", None)
+    assert code == NOT_FINE
+    assert re.search(r"toy/two +failed", out), err
 
 
 def test_an_own_implementation_is_judged_apart_and_below_is_exit_1(toy, dmbench, mypkg, results_folder):  # noqa: F811
@@ -78,6 +121,8 @@ def test_an_own_implementation_is_judged_apart_and_below_is_exit_1(toy, dmbench,
     [
         (["run", "tory"], r"unknown stem tory: did you mean toy\?"),
         (["run", "--tier", "slwo"], r"unknown tier slwo: did you mean slow\?"),
+        (["run", "--tier", "all", "--tier", "slwo"], r"unknown tier slwo: did you mean slow\?"),
+        (["run", "--number", "two", "--tier", "slow"], "no number has these stems, tiers, patterns and parts together"),
         (["run", "--number", "tow"], r"no number matches tow: did you mean two\?"),
         (["run", "--impl", "x"], r"--impl x: write NAME=module:attribute"),
         (["run", "--impl", "double=nowhere:f"], "module nowhere is not found"),
@@ -164,6 +209,10 @@ def test_compare_tells_what_moved_and_whether_it_matters(toy, dmbench, tmp_path,
     assert code == NOT_FINE
     assert "-0.1 things, outside its tolerance of 0.005  reproduced -> below" in out
     assert "only in" in out
+    append(tmp_path / "e", [record(value=2.0)])
+    assert dmbench("compare", tmp_path / "e", tmp_path / "b")[0] == FINE
+    assert dmbench("compare", tmp_path / "a", tmp_path / "e")[0] == NOT_FINE  # a number is gone
+    assert dmbench("compare", tmp_path / "c", tmp_path / "e")[0] == FINE  # it moved a lot, to the better
     (tmp_path / "d" / "measured").mkdir(parents=True)
     assert dmbench("compare", tmp_path / "a", tmp_path / "d")[0] == NOTHING
 

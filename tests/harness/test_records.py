@@ -53,6 +53,35 @@ def test_a_kill_in_the_middle_of_a_write_costs_one_line(tmp_path, record, cut):
     assert (len(records), len(problems)) == ((3, 0) if cut == 1 else (2, 1))
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("time", 5),
+        ("seed", "0"),
+        ("environment", None),
+        ("subject", []),
+        ("id", []),
+        ("number", {}),
+        ("settings", 5),
+        ("commit", None),
+        ("seconds", None),
+        ("schema", "9"),
+        ("value", float("inf")),
+        ("value", float("nan")),
+        ("value", [[1.0]]),
+        ("value", []),
+        ("value", True),
+        ("value", 10**400),
+    ],
+)
+def test_a_field_of_the_wrong_type_is_damage(tmp_path, record, field, value):
+    append(tmp_path, [record()])
+    with (tmp_path / "measured" / "toy.jsonl").open("a") as stream:
+        stream.write(json.dumps(asdict(record()) | {field: value}) + "\n")
+    records, problems = read(tmp_path)
+    assert (len(records), len(problems)) == (1, 1)
+
+
 def test_a_newer_schema_is_left_out_and_says_to_upgrade(tmp_path, record):
     append(tmp_path, [record()])
     newer = asdict(record()) | {"schema": 99, "mood": "good"}
@@ -71,21 +100,22 @@ def test_a_union_merge_that_doubles_lines_counts_each_once(tmp_path, record):
     assert len(read(tmp_path)[0]) == 1
 
 
-def write_many(folder, template, count):
+def write_many(folder, template, count, barrier):
+    barrier.wait()
     for i in range(count):
         append(folder, [type(template)(**(asdict(template) | {"id": f"{os.getpid()}-{i}"}))])
 
 
-def test_two_processes_on_one_folder_lose_nothing(tmp_path, record):
+def test_three_processes_on_one_folder_lose_nothing(tmp_path, record):
     context = multiprocessing.get_context("spawn")
-    template = record(settings={"long": "x" * 5000})
-    writers = [context.Process(target=write_many, args=(tmp_path, template, 50)) for _ in range(2)]
+    template, barrier = record(), context.Barrier(3)
+    writers = [context.Process(target=write_many, args=(tmp_path, template, 300, barrier)) for _ in range(3)]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
     records, problems = read(tmp_path)
-    assert (len(records), problems) == (100, [])
+    assert (len(records), problems) == (900, [])
 
 
 def full_disk(folder, template, limit, told):

@@ -1,12 +1,18 @@
 """The runner: plans, outcomes, resuming, workers; on the toy stem."""
 
+from dataclasses import replace
+
 import pytest
 
+from dmbench.harness import discovery
 from dmbench.harness import measure as measuring
-from dmbench.harness.errors import RecordsError, UsageError
+from dmbench.harness import runner as running
+from dmbench.harness.artifacts import Store
+from dmbench.harness.errors import ArtifactError, DamagedArtifact, RecordsError, UsageError
 from dmbench.harness.judging import judge_all
 from dmbench.harness.measure import Settings, measure
-from dmbench.harness.records import read
+from dmbench.harness.paths import PACKAGE
+from dmbench.harness.records import append, read
 from dmbench.harness.runner import Selection, plan, run
 
 
@@ -68,9 +74,74 @@ def test_an_interrupted_training_goes_on_and_keeps_its_curve(toy, tmp_path, stop
     with pytest.raises(KeyboardInterrupt):
         measure(task, Settings(tmp_path))
     monkeypatch.setattr(measuring._Context, "stop_after", None)
-    resumed = measure(task, Settings(tmp_path)).records
+    (checkpoint,) = (tmp_path / "checkpoints").iterdir()
+    resumed = run(numbers(toy, "noisy"), Settings(tmp_path), seeds=1).records
     assert resumed[0].curve == whole.curve
-    assert not list((tmp_path / "checkpoints").iterdir())
+    assert not checkpoint.exists()
+
+
+def test_a_checkpoint_stays_until_the_record_is_kept(toy, tmp_path, monkeypatch):
+    def killed(folder, records):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "append", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(numbers(toy, "noisy"), Settings(tmp_path), seeds=1)
+    assert len(list((tmp_path / "checkpoints").glob("*.pt"))) == 1
+
+
+def test_a_record_that_cannot_be_kept_does_not_end_the_run(toy, tmp_path, monkeypatch):
+    def full(folder, records):
+        if records[0].number == "two":
+            raise RecordsError("no room")
+        append(folder, records)
+
+    monkeypatch.setattr(running, "append", full)
+    done = run(numbers(toy, "two", "pair"), Settings(tmp_path))
+    assert done.unsaved == ["no room"]
+    assert [r.number for r in done.records] == ["two", "pair"]
+    assert [r.number for r in read(tmp_path)[0]] == ["pair"]
+
+
+def test_the_protocol_tells_code_artifacts_and_subjects_apart(toy, tmp_path):
+    def protocol(implementation=None):
+        task = plan(numbers(toy, "two"), seeds=None)[0]
+        given = {"double": implementation} if implementation else {}
+        return measure(task, Settings(tmp_path), implementations=given).records[0].protocol
+
+    def another(x):
+        return x * 2
+
+    assert protocol() == protocol()
+    assert protocol() != protocol(another)
+
+
+def test_the_code_hash_is_of_what_a_stem_runs_and_of_nothing_else():
+    (stem, *_) = [s for s in discovery.stems_with_experiments() if (PACKAGE / "models" / f"{s}.py").exists()]
+    sources = discovery._sources(PACKAGE / "experiments" / f"{stem}.py", set())
+    names = {path.relative_to(PACKAGE).as_posix() for path in sources}
+    assert {f"experiments/{stem}.py", f"models/{stem}.py", "metrics/ssim.py", "metrics/sp5.json"} <= names
+    assert not [name for name in names if name.startswith("harness/")]
+
+
+def test_a_clock_or_the_count_of_threads_makes_no_other_machine(toy, tmp_path, monkeypatch):
+    run(numbers(toy, "two"), Settings(tmp_path))
+    real = measuring.environment
+    monkeypatch.setattr(measuring, "environment", lambda device: real(device) | {"clocks.sm": "1 MHz", "threads": 99})
+    assert run(numbers(toy, "two"), Settings(tmp_path, resume=True)).outcomes[0].found_again
+
+
+def test_a_damaged_artifact_is_a_failure_and_a_missing_one_is_not(toy, tmp_path, monkeypatch):
+    task = plan(numbers(toy, "two"), seeds=None)[0]
+    for error, failed in ((DamagedArtifact("changed"), True), (ArtifactError("absent"), False)):
+        store = Store({})
+        monkeypatch.setattr(Store, "files", lambda self, name, error=error: (_ for _ in ()).throw(error))
+        monkeypatch.setattr(
+            measuring, "experiments", lambda stem: [replace(e, artifacts=("x",)) for e in discovery.experiments(stem)]
+        )
+        outcome = measure(task, Settings(tmp_path), store=store)
+        assert (outcome.failed, outcome.reason) == (failed, str(error))
 
 
 def test_fresh_leaves_the_checkpoint_alone(toy, tmp_path, monkeypatch):

@@ -48,6 +48,7 @@ def check(
         UsageError: an unknown stem, tier, part, or pattern.
         ContractError: an implementation does not do what the contract says.
     """
+    __tracebackhide__ = True  # pytest then shows the caller's line, not this one
     papers = discovery.papers()
     discovery.choose([stem], papers)
     parts = tuple(implementations)

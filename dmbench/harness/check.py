@@ -58,7 +58,8 @@ def check(
     if not chosen:
         raise UsageError(f"{stem} has no {tier} number that matches {numbers} and has the parts {', '.join(parts)}")
     with tempfile.TemporaryDirectory() as scratch:
-        settings = Settings(results or Path(scratch), device)
+        named = {part: thing for part, thing in implementations.items() if isinstance(thing, str)}
+        settings = Settings(results or Path(scratch), device, named)
         done = run(chosen, settings, seeds=seeds, implementations=implementations)
     labels = {part: subjects.label(thing) for part, thing in implementations.items()}
     verdicts = judge_all(chosen, done.records, done.reasons(), labels)

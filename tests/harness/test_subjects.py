@@ -9,6 +9,7 @@ from dmbench.harness import subjects
 from dmbench.harness.discovery import experiments
 from dmbench.harness.errors import ContractError, UsageError
 
+DOUBLED_ELSEWHERE = (2.0).__mul__
 MODULE = """
 def right(x):
     return x + x
@@ -42,6 +43,13 @@ def test_an_implementation_is_measured_and_named_in_the_record(toy, mypkg, tmp_p
     verdicts = check("toy", numbers="two", double="mypkg:right", results=tmp_path / "kept")
     assert [(v.kind, v.whose) for v in verdicts] == [("reproduced", "double=mypkg:right")]
     assert verdicts[0].records[0].subject == {"double": "mypkg:right"}
+
+
+def test_a_name_stays_as_it_was_given_wherever_the_object_was_made(toy):
+    verdicts = check("toy", double="tests.harness.test_subjects:DOUBLED_ELSEWHERE")
+    assert [(v.kind, v.whose) for v in verdicts] == [
+        ("reproduced", "double=tests.harness.test_subjects:DOUBLED_ELSEWHERE")
+    ]
 
 
 def test_an_object_is_taken_as_well_as_a_name(toy, mypkg):

@@ -1,4 +1,4 @@
-"""conv2d: im2col and one product, beside torch's (oneDNN or cuDNN behind it), at layers of AlexNet, VGG-16 and ResNet-50.
+"""conv2d: im2col and one product beside torch's (oneDNN or cuDNN behind it), at layers of AlexNet, VGG-16, ResNet-50.
 
 Sizes: Krizhevsky et al. 2012, Figure 2; Simonyan and Zisserman 2014 (arXiv:1409.1556), Table 1, column D; the 1 x 1
 layer is of ResNet-50 (He et al. 2015, arXiv:1512.03385, Table 1).

@@ -11,7 +11,7 @@ s the logistic function and * element by element:
     c_t = f * c_tm1 + i * g
     h_t = o * tanh(c_t)
 
-Gate order: the rows of the weights and biases are those of i, f, g, o, H each. `Fused` uses o, i, f, g inside.
+Gate order: the rows of the weights and biases are those of i, f, g, o, H each.
 
 Shapes: T time steps, B batch, I input size, H hidden size.
 """
@@ -76,9 +76,9 @@ def loop(
 class Fused(torch.autograd.Function):
     """`loop` with fewer and larger operations, and its gradients written out.
 
-    Forward: gates in the order o, i, f, g, so that one call squashes the three that are logistic. Backward: what does
-    not depend on the step before is computed for all steps at once; the loop only carries dh and dc back; and the
-    gradients of x, of the weights and of the bias are one product each after it.
+    Forward: in place, and i and f by one call. Backward: what does not depend on the step before is computed for all
+    steps at once; the loop only carries dh and dc back; and the gradients of x, of the weights and of the bias are one
+    product each after it.
     """
 
     @staticmethod
@@ -87,16 +87,16 @@ class Fused(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         """Arguments as in `loop`; return y (T, B, H) and the last c (B, H)."""
         width = h.shape[-1]
-        w = _o_first(w_hh)
-        gates = linear(x, _o_first(w_ih), _o_first(bias))  # (T, B, 4H), squashed in place below
+        gates = linear(x, w_ih, bias)  # (T, B, 4H), squashed in place below
         y = x.new_empty(len(x), *h.shape)
         cells = torch.cat([c[None], torch.empty_like(y)])
         h_tm1, c_tm1 = h, c
-        parts = zip(gates, gates[..., : 3 * width], *gates.chunk(4, -1), y, cells[1:], strict=True)
-        for all_t, oif, o, i, f, g, h_t, c_t in parts:
-            all_t.addmm_(h_tm1, w.T)
-            oif.sigmoid_()
+        parts = zip(gates, gates[..., : 2 * width], *gates.chunk(4, -1), y, cells[1:], strict=True)
+        for all_t, i_and_f, i, f, g, o, h_t, c_t in parts:
+            all_t.addmm_(h_tm1, w_hh.T)
+            i_and_f.sigmoid_()
             g.tanh_()
+            o.sigmoid_()
             torch.mul(f, c_tm1, out=c_t).addcmul_(i, g)
             torch.tanh(c_t, out=h_t).mul_(o)
             h_tm1, c_tm1 = h_t, c_t
@@ -108,21 +108,21 @@ class Fused(torch.autograd.Function):
         """Map the gradients of y and the last c to those of the arguments."""
         refuse_second_derivative()
         x, h, w_ih, w_hh, gates, y, cells = ctx.saved_tensors
-        width, w = w_hh.shape[-1], _o_first(w_hh)
-        o, i, f, g = gates.chunk(4, -1)
+        width = w_hh.shape[-1]
+        i, f, g, o = gates.chunk(4, -1)
         d_sigmoid, d_tanh = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward
 
         # By what dh, for o, and dc, for the others, are multiplied to give the gradients before squashing.
         squashed = torch.tanh(cells[1:])
         d_gates = torch.empty_like(gates)
-        d_o, d_i, d_f, d_g = d_gates.chunk(4, -1)
+        d_i, d_f, d_g, d_o = d_gates.chunk(4, -1)
         d_sigmoid.grad_input(squashed, o, grad_input=d_o)
         d_sigmoid.grad_input(g, i, grad_input=d_i)
         d_sigmoid.grad_input(cells[:-1], f, grad_input=d_f)
         d_tanh.grad_input(i, g, grad_input=d_g)
         from_h = d_tanh(o, squashed)
 
-        d_ifg = torch.unflatten(d_gates[..., width:], -1, (3, width))
+        d_ifg = torch.unflatten(d_gates[..., : 3 * width], -1, (3, width))
         dh, dc = dy.new_zeros(dy.shape[1:]), dc.clone()
         for t in reversed(range(len(x))):
             dh += dy[t]
@@ -130,23 +130,11 @@ class Fused(torch.autograd.Function):
             d_o[t].mul_(dh)
             d_ifg[t].mul_(dc[:, None])
             dc.mul_(f[t])
-            torch.mm(d_gates[t], w, out=dh)
+            torch.mm(d_gates[t], w_hh, out=dh)
 
         wanted = ctx.needs_input_grad
         flat, later = d_gates.flatten(0, 1), d_gates[1:].flatten(0, 1)
-        dx = (flat @ _o_first(w_ih)).view_as(x) if wanted[0] else None
-        dw_ih = _o_last(flat.T @ x.flatten(0, 1)) if wanted[3] else None
-        dw_hh = _o_last(torch.addmm(d_gates[0].T @ h, later.T, y[:-1].flatten(0, 1))) if wanted[4] else None
-        return dx, dh, dc, dw_ih, dw_hh, _o_last(flat.sum(0)) if wanted[5] else None
-
-
-def _o_first(rows: Tensor) -> Tensor:
-    """Reorder the gates i, f, g, o to o, i, f, g."""
-    i, f, g, o = rows.chunk(4)
-    return torch.cat([o, i, f, g])
-
-
-def _o_last(rows: Tensor) -> Tensor:
-    """Reorder the gates o, i, f, g to i, f, g, o."""
-    o, i, f, g = rows.chunk(4)
-    return torch.cat([i, f, g, o])
+        dx = (flat @ w_ih).view_as(x) if wanted[0] else None
+        dw_ih = flat.T @ x.flatten(0, 1) if wanted[3] else None
+        dw_hh = torch.addmm(d_gates[0].T @ h, later.T, y[:-1].flatten(0, 1)) if wanted[4] else None
+        return dx, dh, dc, dw_ih, dw_hh, flat.sum(0) if wanted[5] else None

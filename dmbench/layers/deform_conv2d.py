@@ -4,7 +4,7 @@ Source: Dai et al. (2017), Deformable Convolutional Networks, arXiv:1703.06211, 
 (2019), Deformable ConvNets v2, arXiv:1811.11168, section 3.2 (version 2, with a modulation).
     y(p0) = sum over n of w(pn) * x(p0 + pn + dpn) * dmn        (Eq. 2; dmn is version 2's)
     x(p)  = sum over q of max(0, 1 - |qy - py|) * max(0, 1 - |qx - px|) * x(q)        (Eqs. 3 and 4)
-Symbols: p0 a place of the output, pn a tap of the grid, dpn its offset, dmn its modulation (the mask), q a pixel; a pixel
+Symbols: p0 a place of the output, pn a tap of the grid, dpn its offset, dmn its modulation (the mask), q a pixel; one
 outside the image is zero, so that a sample fades to zero within one pixel of the border.
 
 Shapes: N batch, C and Cout channels, H, W, Ho, Wo sizes of input and output, K = kh * kw taps, G deformable groups.
@@ -15,8 +15,9 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.forward_ad import unpack_dual
 
-from dmbench.layers.kernels.deform_conv2d_cpu import DeformConv2dCPU, Geometry
+from dmbench.layers.kernels.deform_conv2d_cpu import DeformConv2dCPU, Geometry, Tensors
 
 Pair = int | tuple[int, int]
 
@@ -33,8 +34,8 @@ def deform_conv2d(
 ) -> Tensor:
     """Deformable convolution, version 1, or version 2 with a mask; the arguments are those of torchvision.ops.
 
-    On a CPU it runs in chunks (kernels/deform_conv2d_cpu.py); elsewhere, and under torch.compile, it is `equations`.
-    A second derivative and forward mode work, at the speed and in the memory of `equations`; vmap is refused.
+    On a CPU it runs in chunks (kernels/deform_conv2d_cpu.py). Elsewhere, under torch.compile and torch.func, and for
+    second derivatives and forward mode it is `equations`, in its time and memory.
 
     Args:
         input: (N, C, H, W), float32 or float64; float16 and bfloat16, and all under autocast, are computed in float32.
@@ -55,23 +56,55 @@ def deform_conv2d(
     geometry = _geometry(input, offset, weight, bias, _pair(stride), _pair(padding), _pair(dilation), mask)
     lowered = torch.is_autocast_enabled(input.device.type)
     _check_dtypes(input, lowered, offset=offset, weight=weight, bias=bias, mask=mask)
-    tensors = (input, offset, weight, bias, mask)
+    tensors: Tensors = (input, offset, weight, bias, mask)
     if lowered or input.dtype in (torch.float16, torch.bfloat16):
-        raised = tuple(None if t is None else t.float() for t in tensors)
+        tensors = _raised(tensors)
         with torch.autocast(input.device.type, enabled=False):
-            return _run(*raised, geometry).to(input.dtype)  # type: ignore[arg-type]
-    return _run(*tensors, geometry)
+            return _run(tensors, geometry).to(input.dtype)
+    return _run(tensors, geometry)
 
 
-def _run(
-    image: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None, mask: Tensor | None, geometry: Geometry
+def canonical_deform_conv2d(
+    input: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    dilation: Pair = 1,
+    mask: Tensor | None = None,
 ) -> Tensor:
-    canonical = partial(equations, geometry=geometry)
-    if image.device.type != "cpu" or torch.compiler.is_compiling() or geometry.positions == 0:
-        return canonical(image, offset, weight, bias, mask)
-    result: Tensor = DeformConv2dCPU.apply(image, offset, weight, bias, mask, geometry, canonical)  # type: ignore[no-untyped-call]
+    """The same by `equations`, whatever the device: slower, in the memory of all columns, plain to read."""
+    geometry = _geometry(input, offset, weight, bias, _pair(stride), _pair(padding), _pair(dilation), mask)
+    _check_dtypes(input, False, offset=offset, weight=weight, bias=bias, mask=mask)
+    return equations(input, offset, weight, bias, mask, geometry)
+
+
+def _run(tensors: Tensors, geometry: Geometry) -> Tensor:
+    image, canonical = tensors[0], partial(equations, geometry=geometry)
+    if image.device.type != "cpu" or geometry.positions == 0 or torch.compiler.is_compiling() or _transformed(tensors):
+        return canonical(*tensors)
+    result: Tensor = DeformConv2dCPU.apply(*tensors, geometry, canonical)  # type: ignore[no-untyped-call]
     channels_last = image.is_contiguous(memory_format=torch.channels_last) and not image.is_contiguous()
     return result if channels_last else result.contiguous()
+
+
+def _raised(tensors: Tensors) -> Tensors:
+    image, offset, weight, bias, mask = tensors
+    return (
+        image.float(),
+        offset.float(),
+        weight.float(),
+        None if bias is None else bias.float(),
+        None if mask is None else mask.float(),
+    )
+
+
+def _transformed(tensors: Tensors) -> bool:
+    """Whether forward mode, or a transform of torch.func, is at work."""
+    if torch._C._are_functorch_transforms_active():
+        return True
+    return any(t is not None and unpack_dual(t).tangent is not None for t in tensors)  # type: ignore[no-untyped-call]
 
 
 def equations(
@@ -80,10 +113,11 @@ def equations(
     """Return the sum of Eq. 2 as it is written, for any device, derivative and order; all columns are in memory."""
     g = geometry
     y, x = places(offset, g)
-    columns = sample(image.unflatten(1, (g.offset_groups, -1)), y, x)  # (N, G, C / G, K, Ho, Wo)
+    parts = image.reshape(g.batch, g.offset_groups, g.channels // g.offset_groups, *g.image)
+    columns = sample(parts, y, x)  # (N, G, C / G, K, Ho, Wo)
     if mask is not None:
-        columns = columns * mask.view(g.batch, g.offset_groups, 1, g.taps, *g.output)
-    columns = columns.reshape(g.batch, g.groups, -1, math.prod(g.output))
+        columns = columns * mask.reshape(g.batch, g.offset_groups, 1, g.taps, *g.output)
+    columns = columns.reshape(g.batch, g.groups, g.channels // g.groups * g.taps, math.prod(g.output))
     result = weight.reshape(g.groups, weight.shape[0] // g.groups, -1) @ columns
     result = result.reshape(g.batch, weight.shape[0], *g.output)
     return result if bias is None else result + bias.view(-1, 1, 1)
@@ -91,7 +125,7 @@ def equations(
 
 def places(offset: Tensor, g: Geometry) -> tuple[Tensor, Tensor]:
     """Return y and x of p0 + pn + dpn, each (N, G, K, Ho, Wo)."""
-    dy, dx = offset.view(g.batch, g.offset_groups, g.taps, 2, *g.output).unbind(3)
+    dy, dx = offset.reshape(g.batch, g.offset_groups, g.taps, 2, *g.output).unbind(3)
     grids = []
     for axis in (0, 1):
         p0 = torch.arange(g.output[axis], device=offset.device) * g.stride[axis] - g.padding[axis]
@@ -118,7 +152,8 @@ def sample(image: Tensor, y: Tensor, x: Tensor) -> Tensor:
             near = (1 - (qy - y).abs()) * (1 - (qx - x).abs())
             inside = (qy >= 0) & (qy < height) & (qx >= 0) & (qx < width)
             index = torch.where(inside, qy * width + qx, 0).long().flatten(2).unsqueeze(2)
-            pixel = image.flatten(3).gather(3, index.expand(-1, -1, image.shape[2], -1)).unflatten(3, y.shape[2:])
+            pixel = image.flatten(3).gather(3, index.expand(-1, -1, image.shape[2], -1))
+            pixel = pixel.view(*pixel.shape[:3], *y.shape[2:])
             # A pixel outside is zero whatever stands at index 0; a NaN in the weight stays one.
             total = total + near.unsqueeze(2) * torch.where(inside.unsqueeze(2), pixel, 0)
     return total
@@ -169,9 +204,7 @@ class DeformConv2d(nn.Module):
         branch = self.branch(x)
         offset, mask = branch[:, : self.offsets], branch[:, self.offsets :]
         modulation = mask.sigmoid() if mask.shape[1] else None
-        return deform_conv2d(
-            x, offset, self.weight, self.bias, self.stride, self.padding, self.dilation, modulation
-        )
+        return deform_conv2d(x, offset, self.weight, self.bias, self.stride, self.padding, self.dilation, modulation)
 
 
 def _pair(value: Pair) -> tuple[int, int]:

@@ -1,13 +1,13 @@
 """Deformable convolution on a CPU: gather, one matrix product, and nothing kept for the backward pass.
 
-Source: the equations of dmbench/layers/deform_conv2d.py, which is the canonical form of this file; here is only their
-order of work. The image lies channels last in a table of pixels with a border of zeros, so that a sample is a weighted
-sum of four rows: `embedding_bag` fuses that. The output is made in chunks of positions, and the backward pass makes the
-columns again, so that memory is the chunk's, not the picture's. The image's gradient is a stable sort by pixel and a sum
-per pixel: no order of threads enters, and it is the same bit for bit each time.
+Source: the equations of dmbench/layers/deform_conv2d.py, the canonical form of this file; here is only their order of
+work. The image lies channels last in a table of pixels with a border of zeros: a sample is a weighted sum of four rows,
+which `embedding_bag` fuses. The output is made in chunks of positions; the backward pass makes the columns again, so
+that memory is the chunk's, not the picture's. The image's gradient is a stable sort by pixel and a sum per pixel: no
+order of threads enters, and it is the same bit for bit each time.
 
-Symbols: sets of coordinates (one for each deformable group, or for each group of weights where those are fewer), q cells
-of c channels in a set, P = N * Ho * Wo positions, K taps, T = P * K * q samples (a chunk of them where a chunk is meant).
+Symbols: sets of coordinates (one for each deformable group, or for each group of weights where those do not divide), q
+cells of c channels in a set, P = N * Ho * Wo positions, K taps, T = P * K * q samples (of a chunk, where one is meant).
 Shapes: table (groups, pixels * q, c); columns (P, K * q * c), one group; y, x, mask (sets, P, K, q).
 """
 
@@ -19,8 +19,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+Tensors = tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor | None]  # image, offset, weight, bias, mask
+
 BORDER = 2  # a sample is clamped to [-2, size], where its four pixels are all zero
-CHUNK = 2 << 20  # bytes of columns at a time: they stay in the cache between the gather and the product
+CHUNK = 1 << 20  # bytes of columns at a time: they stay in the cache between the gather and the product
 FEWEST = 256  # positions: below, packing the weights costs more than the product
 
 
@@ -76,7 +78,7 @@ class Geometry:
 
 
 class DeformConv2dCPU(torch.autograd.Function):
-    """The differentiable whole. `canonical` gives second derivatives and forward mode, which are not worth a kernel."""
+    """The differentiable whole. second derivatives, not worth a kernel, are `canonical`'s."""
 
     @staticmethod
     def forward(
@@ -110,45 +112,29 @@ class DeformConv2dCPU(torch.autograd.Function):
         """Keep the inputs; no columns."""
         *tensors, ctx.geometry, ctx.canonical = inputs
         ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients that are asked for; by the canonical form where they are to be differentiated again."""
         tensors, wanted = ctx.saved_tensors, ctx.needs_input_grad[:5]
         if not torch.is_grad_enabled():
-            return (*gradients(upstream, *tensors, wanted, ctx.geometry), None, None)
+            return (*gradients(upstream, tensors, wanted, ctx.geometry), None, None)
         asked = [tensor for tensor, want in zip(tensors, wanted, strict=True) if want]
         found = iter(torch.autograd.grad(ctx.canonical(*tensors), asked, upstream, create_graph=True))
         return (*(next(found) if want else None for want in wanted), None, None)
 
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        """Return the directional derivative: the transpose of the transpose of the canonical form."""
-        with torch.enable_grad():
-            tensors = [None if t is None else t.detach().requires_grad_() for t in ctx.saved_tensors]
-            pairs = [(p, t) for p, t in zip(tensors, tangents, strict=False) if p is not None and t is not None]
-            result = ctx.canonical(*tensors)
-            probe = torch.zeros_like(result, requires_grad=True)
-            transposed = torch.autograd.grad(result, [p for p, _ in pairs], probe, create_graph=True)
-            (derivative,) = torch.autograd.grad(transposed, probe, [t for _, t in pairs])
-        return derivative
-
 
 def gradients(
     upstream: Tensor,
-    image: Tensor,
-    offset: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    mask: Tensor | None,
+    tensors: Tensors,
     wanted: tuple[bool, ...],
     geometry: Geometry,
 ) -> tuple[Tensor | None, ...]:
     """Return the gradients of image, offset, weight, bias and mask, None where not `wanted`."""
     g = geometry
+    image, offset, weight, bias, mask = tensors
     want_image, want_offset, want_weight, want_bias, want_mask = wanted
-    upstream = upstream.permute(0, 2, 3, 1).reshape(g.positions, -1)
+    upstream = pixels_of(upstream).view(g.positions, -1)
     table, weights = table_of(image, g), weights_of(weight, g).mT.contiguous()
     y, x, m = coordinates(offset, mask, g)
     per_group = weight.shape[0] // g.groups
@@ -196,7 +182,7 @@ def gradients(
 class Samples:
     """One chunk's samples: the pixel above and to the left, the distances from it, and the weights of the four.
 
-    first (T): row of the table; ly, lx, m (T): m None without a mask; rows, weights (T, 4).
+    first (T): row of the table; ly, lx, m (T): m None without a mask; rows (T, 4); weights (4, T).
     """
 
     first: Tensor
@@ -232,14 +218,14 @@ class Samples:
         if m is not None:
             low, high = ly * m, high.mul_(m)
         right = 1 - lx
-        weights = ly.new_empty(len(ly), 4)
+        weights = ly.new_empty(4, len(ly))
         for corner, (down, along) in enumerate([(high, right), (high, lx), (low, right), (low, lx)]):
-            torch.mul(down, along, out=weights[:, corner])
+            torch.mul(down, along, out=weights[corner])
         return cls(first, ly, lx, m, rows, weights, steps)
 
     def gather(self, table: Tensor) -> Tensor:
         """Return the columns, (T, c)."""
-        return bags(table, self.rows.view(-1), self.starts(), self.weights.view(-1))
+        return bags(table, self.rows.view(-1), self.starts(), self.weights.T.reshape(-1))
 
     def starts(self) -> Tensor:
         """Where each sample's four rows start."""
@@ -258,7 +244,7 @@ class Samples:
         rows, order = self.first.sort(stable=True)
         lowest = int(rows[0])
         counts = torch.bincount(rows - lowest)
-        return lowest, order, counts.cumsum(0).sub_(counts), self.weights[order].T.contiguous()
+        return lowest, order, counts.cumsum(0).sub_(counts), self.weights.index_select(1, order)
 
     def scatter(self, to_columns: Tensor, order: tuple[int, Tensor, Tensor, Tensor], to_table: Tensor) -> None:
         """Add each sample's gradient to its four pixels."""
@@ -305,8 +291,19 @@ def table_of(image: Tensor, g: Geometry) -> Tensor:
     height, width = g.image
     table = image.new_zeros(g.groups, g.batch, *g.padded, g.q, g.channels // g.cells)
     inner = table[:, :, BORDER : BORDER + height, BORDER : BORDER + width]
-    inner.copy_(image.reshape(g.batch, g.groups, g.q, -1, height, width).permute(1, 0, 4, 5, 2, 3))
+    inner.copy_(pixels_of(image).view(g.batch, height, width, g.groups, g.q, -1).permute(3, 0, 1, 2, 4, 5))
     return table.view(g.groups, -1, table.shape[-1])
+
+
+def pixels_of(image: Tensor) -> Tensor:
+    """Return (N, C, H, W) as contiguous (N, H * W, C)."""
+    batch, channels = image.shape[:2]
+    if image.is_contiguous(memory_format=torch.channels_last):
+        return image.permute(0, 2, 3, 1).reshape(batch, -1, channels)
+    pixels = image.new_empty(batch, image.shape[2] * image.shape[3], channels)
+    for one, into in zip(image.reshape(batch, channels, -1), pixels, strict=True):
+        into.copy_(one.T)  # a copy of two dimensions goes by blocks, four times as fast as one of four
+    return pixels
 
 
 def image_of(table: Tensor, g: Geometry) -> Tensor:
@@ -324,7 +321,7 @@ def weights_of(weight: Tensor, g: Geometry) -> Tensor:
 def filters_of(matrices: Tensor, weight: Tensor) -> Tensor:
     """Undo weights_of, from (groups, Cout / groups, K * q * c) to the shape of `weight`."""
     taps = weight.shape[2] * weight.shape[3]
-    return matrices.unflatten(2, (taps, -1)).mT.reshape(weight.shape)
+    return matrices.view(*matrices.shape[:2], taps, -1).mT.reshape(weight.shape)
 
 
 def coordinates(offset: Tensor, mask: Tensor | None, g: Geometry) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -350,7 +347,7 @@ def by_position(offset: Tensor, each: int, g: Geometry) -> Tensor:
     view = offset.reshape(g.batch, g.offset_groups, g.taps, each, *g.output)
     if g.sets != g.offset_groups:
         view = view.repeat_interleave(g.cells // g.offset_groups, 1)
-    view = view.unflatten(1, (g.sets, -1)).permute(1, 0, 5, 6, 3, 4, 2)
+    view = view.view(g.batch, g.sets, -1, *view.shape[2:]).permute(1, 0, 5, 6, 3, 4, 2)
     return view.squeeze(5) if each == 1 else view
 
 
@@ -359,5 +356,5 @@ def offset_of(gradient: Tensor, g: Geometry) -> Tensor:
     each = gradient.shape[3]
     view = gradient.view(g.sets, g.batch, *g.output, g.taps, each, -1).permute(1, 0, 6, 4, 5, 2, 3).flatten(1, 2)
     if view.shape[1] != g.offset_groups:
-        view = view.unflatten(1, (g.offset_groups, -1)).sum(2)
+        view = view.reshape(g.batch, g.offset_groups, -1, *view.shape[2:]).sum(2)
     return view.reshape(g.batch, -1, *g.output)

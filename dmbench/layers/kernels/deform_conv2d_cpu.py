@@ -22,7 +22,8 @@ from torch import Tensor
 Tensors = tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor | None]  # image, offset, weight, bias, mask
 
 BORDER = 2  # a sample is clamped to [-2, size], where its four pixels are all zero
-CHUNK = 1 << 20  # bytes of columns at a time: they stay in the cache between the gather and the product
+CHUNK = 3 << 20  # bytes of columns at a time: fewer chunks cost less to start, smaller ones less memory
+PARTS = 4  # at least so many chunks, so that a small picture takes little memory too
 FEWEST = 256  # positions: below, packing the weights costs more than the product
 
 
@@ -274,8 +275,10 @@ def bags(table: Tensor, rows: Tensor, starts: Tensor, weights: Tensor) -> Tensor
 
 
 def chunks(g: Geometry, element_size: int) -> Iterator[slice]:
-    """Yield parts of the positions whose columns are some CHUNK bytes."""
-    size = max(FEWEST, CHUNK // (g.taps * g.channels // g.groups * element_size))
+    """Yield parts of the positions whose columns are at most CHUNK bytes, or FEWEST positions."""
+    limit = CHUNK // (g.taps * g.channels // g.groups * element_size)
+    size = max(FEWEST, min(limit, -(-g.positions // PARTS)))
+    size = -(-g.positions // -(-g.positions // size))  # all of a size: a short last one costs as much to start
     for start in range(0, g.positions, size):
         yield slice(start, min(start + size, g.positions))
 

@@ -1,5 +1,8 @@
 """Pictures: greyscale, colour, 16 bits and palettes arrive as they are stored; what cannot be used is refused."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import torch
@@ -45,6 +48,25 @@ def test_a_transparent_picture_is_refused(tmp_path):
     image.putalpha(128)
     with pytest.raises(ValueError, match=r"picture\.png: is transparent: flatten it"):
         read_picture(saved(tmp_path, image))
+
+
+def test_a_transparent_colour_of_a_palette_is_refused_too(tmp_path):
+    image = Image.fromarray(RGB).convert("P")
+    image.save(tmp_path / "picture.png", transparency=3)
+    with pytest.raises(ValueError, match=r"picture\.png: is transparent"):
+        read_picture(tmp_path / "picture.png")
+
+
+def test_colour_of_sixteen_bits_is_refused_since_half_of_it_would_be_lost(tmp_path):
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)  # 2 x 1 pixels, 16 bits, RGB
+    rows = zlib.compress(b"\0" + bytes(range(12)))
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+    with pytest.raises(ValueError, match=r"picture\.png: 16 bits a colour.*convert it to 8 bits first"):
+        read_picture(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"BM" + bytes(60)])

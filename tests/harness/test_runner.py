@@ -1,10 +1,12 @@
 """The runner: plans, outcomes, resuming, workers; on the toy stem."""
 
+import subprocess
 from dataclasses import replace
 
 import pytest
+import torch
 
-from dmbench.harness import discovery
+from dmbench.harness import discovery, environment
 from dmbench.harness import measure as measuring
 from dmbench.harness import runner as running
 from dmbench.harness.artifacts import Store
@@ -193,3 +195,49 @@ def test_a_selection_is_by_tier_pattern_and_part(toy):
     assert chosen(tiers=("quick",)) == ["two", "pair"]
     assert chosen(patterns=("*o*",)) == ["two", "noisy"]
     assert chosen(parts=("double",)) == ["two"]
+
+
+def test_a_gpu_experiment_without_a_gpu_says_what_it_needs(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        measuring, "experiments", lambda stem: [replace(e, gpu=True) for e in discovery.experiments(stem)]
+    )
+    outcome = measure(plan(numbers(toy, "two"), seeds=None)[0], Settings(tmp_path))
+    assert (outcome.failed, outcome.reason) == (False, "needs a GPU: dmbench run toy --tier quick --device cuda")
+
+
+def test_each_seed_seeds_torch(toy, tmp_path, monkeypatch):
+    def noisy(ctx):
+        return {"noisy": torch.rand(()).item()}
+
+    def values():
+        return [r.value for r in run(numbers(toy, "noisy"), Settings(tmp_path), seeds=2).records]
+
+    monkeypatch.setattr(
+        measuring, "experiments", lambda stem: [replace(e, function=noisy) for e in discovery.experiments(stem)]
+    )
+    first = values()
+    assert first == values()
+    assert first[0] != first[1]
+
+
+def test_a_commit_with_changed_sources_is_dirty_and_one_with_new_records_is_not(tmp_path, monkeypatch):
+    def git(*words):
+        subprocess.run(["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *words], check=True)
+
+    (tmp_path / "dmbench").mkdir()
+    (tmp_path / "dmbench" / "a.py").write_text("1")
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "one")
+    monkeypatch.setattr(environment, "checkout", lambda: tmp_path)
+
+    def dirty():
+        environment.commit.cache_clear()
+        return environment.commit()[1]
+
+    (tmp_path / "reference_results").mkdir()
+    (tmp_path / "reference_results" / "records.jsonl").write_text("{}")
+    assert not dirty()
+    (tmp_path / "dmbench" / "a.py").write_text("2")
+    assert dirty()
+    environment.commit.cache_clear()

@@ -15,7 +15,7 @@ from dmbench.harness.paths import shown
 
 DIRECTIONS = ("higher", "lower", "exact")
 REQUIRED = {"value", "unit", "better", "where", "setting", "atol", "why_atol"}
-OPTIONAL = {"spread", "runs", "unchecked", "known_gap", "gap", "one_run"}
+OPTIONAL = {"spread", "runs", "unchecked", "known_gap", "gap", "one_run", "unseen"}
 PAPER_KEYS = {"title", "authors", "year", "venue", "arxiv", "doi"}
 
 
@@ -25,6 +25,7 @@ class Number:
 
     value is a float, or a tuple of floats that are compared element by element; printed holds its digits.
     atol and gap are in the value's unit. gap: the largest shortfall that the reason in known_gap explains.
+    unseen: why the digits are not confirmed; it stands beside the verdict.
     """
 
     stem: str
@@ -43,6 +44,7 @@ class Number:
     known_gap: str | None = None
     gap: float | None = None
     one_run: str | None = None
+    unseen: str | None = None
 
     @property
     def name(self) -> str:
@@ -106,7 +108,7 @@ def _number(reader: "_Reader", stem: str, key: str, entry: dict[str, Any]) -> Nu
     values = tuple(reader.finite(f"{at}.value", part) for part in parts)
     if entry["better"] not in DIRECTIONS:
         raise reader.error(f"{at}.better", f"must be one of {', '.join(DIRECTIONS)}: {entry['better']}")
-    for name in ("unit", "where", "setting", "why_atol", "unchecked", "known_gap", "one_run"):
+    for name in ("unit", "where", "setting", "why_atol", "unchecked", "known_gap", "one_run", "unseen"):
         if name in entry:
             reader.text(f"{at}.{name}", entry[name])
     for name in ("atol", "spread", "gap"):

@@ -93,7 +93,7 @@ def judge(number: Number, records: Iterable[Record], whose: str = "dmbench") -> 
             kind,
             f"{short:.3g} {number.unit} from the printed value, {number.atol:g} allowed",
         )
-    return _as(found, kind, "")
+    return _as(found, kind, number.unseen or "")
 
 
 def newest(number: Number, records: Iterable[Record], whose: str = "dmbench") -> list[Record]:

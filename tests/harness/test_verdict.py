@@ -69,6 +69,12 @@ def test_a_known_gap_explains_no_more_than_its_size(toy, record, value, kind):
     assert (verdict.why == "a reason") == (kind == "known gap")
 
 
+def test_digits_that_nobody_saw_are_told_beside_the_verdict(toy, record):
+    number = replace(toy["toy"].numbers["two"], unseen="from memory")
+    verdict = judge(number, [record(value=2.0)])
+    assert (verdict.kind, verdict.why) == ("reproduced", "from memory")
+
+
 def test_every_part_of_a_list_has_to_agree(toy, record):
     number = toy["toy"].numbers["pair"]
     assert judge(number, [record("pair", [1, 2.5])]).kind == "reproduced"

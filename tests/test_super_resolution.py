@@ -253,3 +253,9 @@ def test_every_recipe_runs_from_its_patches_to_its_numbers(astronaut, monkeypatc
     ctx = Resumable([astronaut])
     assert set(declared(ctx)) == set(declared.numbers)
     assert len(ctx.curve) == 2
+
+
+def test_the_clamp_is_to_the_range_of_eight_bit_luma():
+    y = torch.tensor([0.0, 15 / 255, 0.5, 236 / 255, 1.0], dtype=torch.float64)
+    expected = torch.tensor([16 / 255, 16 / 255, 0.5, 235 / 255, 235 / 255], dtype=torch.float64)
+    torch.testing.assert_close(sr.clamp_to_luma(y), expected, rtol=0, atol=0)

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from dmbench import __version__
 from dmbench.harness import artifacts, discovery, formats, paths, records, subjects
+from dmbench.harness.bench_cli import bench
 from dmbench.harness.discovery import code_hash
 from dmbench.harness.errors import ContractError, DmbenchError, NumbersError, UsageError, nearest
 from dmbench.harness.experiment import TIERS
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 data = typer.Typer(help="Data and weights: list, fetch, verify.", no_args_is_help=True)
 app.add_typer(data, name="data")
+app.add_typer(bench, name="bench")
 
 Stems = Annotated[list[str] | None, typer.Argument(help="Stems, as in `dmbench list`; all if none is named.")]
 Results = Annotated[Path | None, typer.Option("--results", help="Folder with measured/ and tables/.")]

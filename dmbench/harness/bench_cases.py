@@ -2,8 +2,9 @@
 
 A suite is a public class with `params` and `param_names`, one of them "device", whose `setup` sets `run`, a callable
 without arguments. One with a param "implementation" can be compared with peers; "dmbench", ours, is its first entry.
-`headline` lists the few cases, without implementation and device, that the tables show; without it they are the first
-value of each param, with every "pass".
+`headline` lists the few cases, without implementation and device, that are taken by default; without it they are the
+first value of each param, with every "pass". `own` names implementations that are no peers: ours in another form, or a
+floor.
 """
 
 import importlib
@@ -33,6 +34,7 @@ class Case:
     implementations: tuple[str, ...]
     devices: tuple[str, ...]
     headline: bool
+    own: tuple[str, ...] = ()
 
     @property
     def stem(self) -> str:
@@ -104,7 +106,8 @@ def cases_of(suite: type) -> list[Case]:
         if one not in every:
             raise UsageError(f"{suite.__module__}.{suite.__name__}: its headline {one} is none of its params")
     ordered = [*headline, *(one for one in every if one not in headline)]
-    return [Case(suite, one, tuple(params), implementations, devices, one in headline) for one in ordered]
+    own = tuple(getattr(suite, "own", ()))
+    return [Case(suite, one, tuple(params), implementations, devices, one in headline, own) for one in ordered]
 
 
 def choose(cases: Iterable[Case], patterns: Sequence[str], everything: bool = False) -> list[Case]:
@@ -118,7 +121,7 @@ def choose(cases: Iterable[Case], patterns: Sequence[str], everything: bool = Fa
     known = [case for case in cases if everything or case.headline]
     chosen: list[Case] = []
     for pattern in patterns:
-        matching = [case for case in known if _matches(case, pattern)]
+        matching = [case for case in known if case.stem == pattern] or [c for c in known if _matches(c, pattern)]
         if not matching:
             stems = sorted({case.stem for case in known})
             raise UsageError(f"no case matches {pattern}{nearest(pattern, stems)}; --all has those beside the headline")

@@ -4,6 +4,7 @@ Exit codes are those of `dmbench`; of `compare` 1 is *something is slower*, of `
 """
 
 import json
+import math
 import os
 import sys
 from contextlib import ExitStack
@@ -43,7 +44,7 @@ def run_(
     peers: Annotated[bool, typer.Option("--peers", help="Time what a user would otherwise call as well.")] = False,
     device: Device = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="torch's threads.")] = 1,
-    seconds: Annotated[float, typer.Option(min=0, help="Of timing, for each case.")] = 2.0,
+    seconds: Annotated[float, typer.Option(min=0, help="Of timing, for each case.")] = 1.0,
     everything: Everything = False,
     results: Results = None,
     as_json: AsJson = False,
@@ -81,7 +82,7 @@ def compare(
     everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the times of two commits: slower, faster, same within x %, or cannot tell; exit code 1 if any is slower."""
+    """Compare two commits: slower, faster, same within x %, or cannot tell; exit code 1 if one is slower."""
     from dmbench.harness.bench_sides import Side, sources
 
     picked = str(_device(device))
@@ -153,9 +154,8 @@ def _device(name: str) -> torch.device:
 
 
 def _plain(one: bench_compare.Compared) -> dict[str, Any]:
-    finite = {
-        key: value if isinstance(value, str) or value < 1e300 else None for key, value in asdict(one.answer).items()
-    }
+    facts = asdict(one.answer)
+    finite = {key: fact if isinstance(fact, str) or math.isfinite(fact) else None for key, fact in facts.items()}
     return {"case": one.case, **finite, "processes": len(one.effects), "memory": one.memory, "reasons": one.reasons}
 
 

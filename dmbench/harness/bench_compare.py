@@ -115,8 +115,8 @@ def _measure(one: Compared, sides: dict[str, Measuring]) -> bool:
         if one.reasons:
             return True
         once = 0.0
-        for name, side in sides.items():
-            once = max(once, side.sample(1))
+        for name in sides:
+            once = max(once, sides[name].sample(1))
         number = max(1, min(1000, math.ceil(SAMPLE / max(once, 1e-7))))
         for name in itertools.chain(*ORDERS[:: 2 if once > LONG else 1]):
             samples[name].append(sides[name].sample(number))

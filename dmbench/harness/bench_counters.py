@@ -91,11 +91,11 @@ def kernel_launches(run: Callable[[], object], device: torch.device) -> int:
     return sum(event.name.startswith(LAUNCHES) for event in profiler.events() or ())
 
 
-class _Counting(TorchDispatchMode):
+class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Passes every call on, and counts it."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.work = Work()
         self._made: set[int] = set()
 

@@ -1,7 +1,7 @@
 """The gate on counters: what the cases of the headline count now, against what is committed for this torch.
 
-<results>/counters/<stem>.json holds, by torch and device, each case's counters. They are exact: a difference is a change
-of the code, to the better or the worse, and is committed with it.
+<results>/counters/<stem>.json holds, by torch and device, each case's counters. They are exact: a difference is a
+change of the code, to the better or the worse, and is committed with it.
 """
 
 import json

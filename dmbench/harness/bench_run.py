@@ -41,6 +41,8 @@ def measure(case: Case, device: torch.device, threads: int = 1, *, peers: bool =
         The timing; what could not run is in `missing`, and without ours `seconds` is empty.
     """
     set_threads(threads)
+    if "torch._dynamo" in sys.modules:
+        torch.compiler.reset()  # what earlier cases compiled counts against the limit beyond which it compiles no more
     names = (case.implementations if peers else case.implementations[:1]) or (OURS,)
     runs: dict[str, Run] = {}
     missing: dict[str, str] = {}
@@ -73,6 +75,8 @@ def measure(case: Case, device: torch.device, threads: int = 1, *, peers: bool =
         bandwidth=_digits(roof.bandwidth),
         rounds=len(samples.get(OURS, ())),
         clock=clock_of(device),
+        headline=case.headline,
+        own=list(case.own),
         commit=head,
         dirty=dirty,
         environment=environment(device),

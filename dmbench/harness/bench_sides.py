@@ -50,7 +50,7 @@ class Side:
         """Raises LostSide if it does not come up."""
         worker = PACKAGE / "harness" / "bench_worker.py"
         command = [sys.executable, "-P", str(worker), str(components), str(PACKAGE.parent), device]
-        self._complaints: IO[bytes] = tempfile.TemporaryFile()
+        self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the process lives
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._complaints, env=os.environ | QUIET
         )

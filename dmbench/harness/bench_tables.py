@@ -1,4 +1,4 @@
-"""The speed tables: the last timing of each case, wins and losses alike, in Markdown, in the README and on a terminal."""
+"""The speed tables: the last timing of each case, wins and losses alike: Markdown, the README's part, a terminal."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +12,10 @@ from dmbench.harness.errors import RecordsError
 BEGIN = "<!-- speed: written by dmbench tables -->"
 END = "<!-- end of speed -->"
 READING = (
-    "A factor is a peer's figure over ours, of pairs timed in one process: above 1 ours is faster, or takes less memory. "
-    "In brackets, its 95 % interval. Operations per second are those of matrix products and convolutions; bytes per "
-    "second those of inputs and results, each counted once, which is the least that has to move. Both stand beside "
-    "what a large product and a large copy reached in the same process."
+    "A factor is a peer's figure over ours, of pairs timed in one process: above 1 ours is faster, or takes less "
+    "memory. In brackets, its 95 % interval. Operations per second are those of matrix products and convolutions; "
+    "bytes per second those of inputs and results, each counted once, which is the least that has to move. Both stand "
+    "beside what a large product and a large copy reached in the same process."
 )
 HEADINGS = ("case", "ours", "of the product's rate", "of the copy's rate", "memory", "peer", "time", "memory")
 
@@ -68,10 +68,10 @@ def _markdown(timings: Sequence[Timing]) -> str:
 
 def _summary(timings: Sequence[Timing]) -> list[str]:
     """Return the README's table: of each case with peers the time, and of each peer two factors."""
-    lines = []
+    lines: list[str] = []
     for rows in _places(timings):
-        rows = [timing for timing in rows if timing.ratios]
-        peers = list(dict.fromkeys(peer for timing in rows for peer in timing.ratios))
+        rows = [timing for timing in rows if timing.headline and timing.ratios]
+        peers = list(dict.fromkeys(peer for timing in rows for peer in timing.ratios if peer not in timing.own))
         if not rows:
             continue
         lines += (
@@ -112,7 +112,7 @@ def _machine(timings: Sequence[Timing]) -> list[str]:
     facts = {}
     for name in ("gpu", "cpu", "driver_version", "torch", "cuda", "python", "clocks.sm", "throttling"):
         values = sorted({str(t.environment[name]) for t in timings if t.environment.get(name) not in (None, "")})
-        facts[name] = values[0] if len(values) < 2 else f"{values[0]} to {values[-1]}"
+        facts[name] = " to ".join(dict.fromkeys([*values[:1], *values[-1:]]))
     parts = [facts["gpu"], facts["cpu"], *(f"{name} {facts[name]}" for name in list(facts)[2:] if facts[name])]
     commits = sorted({t.commit[:8] + (" with changes" if t.dirty else "") for t in timings if t.commit})
     days = sorted({t.time[:10] for t in timings})

@@ -77,7 +77,7 @@ def compare(
     b: Annotated[str, typer.Argument(help="A commit, or `.` for the working tree.")],
     patterns: Patterns = None,
     device: Device = "cpu",
-    budget: Annotated[float, typer.Option(min=0, help="Seconds in all.")] = 300.0,
+    budget: Annotated[float, typer.Option(min=0, help="Seconds in all.")] = 600.0,
     within: Annotated[float, typer.Option(min=0, help="The largest difference that is called the same.")] = 0.1,
     everything: Everything = False,
     as_json: AsJson = False,

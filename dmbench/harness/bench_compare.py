@@ -18,7 +18,7 @@ A, B, AGAIN = "A", "B", "A'"
 ORDERS = tuple(itertools.permutations((A, B, AGAIN)))
 MOST_GENERATIONS = 10
 ROUNDS = len(ORDERS)  # each order once
-LONG = 0.5  # seconds; a case that takes longer is timed in half the rounds
+LONG = 0.1  # seconds; a case that takes longer is timed in half the rounds
 SAMPLE = 0.01  # seconds, of a sample
 
 
@@ -29,7 +29,7 @@ class LostSide(DmbenchError):
 class Measuring(Protocol):
     """What `start` returns, as bench_sides.Side; each of these may raise LostSide."""
 
-    def prepare(self, case: str) -> tuple[str, int | None]: ...
+    def prepare(self, case: str, weigh: bool) -> tuple[str, int | None]: ...
 
     def sample(self, number: int) -> float: ...
 
@@ -62,7 +62,7 @@ def compare(
     start: Callable[[str], Measuring],
     *,
     within: float = 0.1,
-    budget: float = 300.0,
+    budget: float = 600.0,
     clock: Callable[[], float] = time.monotonic,
     tell: Callable[[str], None] = lambda line: None,
 ) -> list[Compared]:
@@ -107,7 +107,7 @@ def _measure(one: Compared, sides: dict[str, Measuring]) -> bool:
     name = ""
     try:
         for name, side in sides.items():
-            reason, peak = side.prepare(one.case)
+            reason, peak = side.prepare(one.case, name != AGAIN and name not in one.peaks)
             if reason:
                 one.reasons[name] = reason
             if peak is not None:

@@ -23,7 +23,8 @@ class Timing:
 
     seconds, peak_bytes: by implementation, ours first; medians. ratios: by peer, its time over ours: median, low, high
     (95 %), of pairs. missing: by implementation, why it could not run. flops, traffic, dtype: of ours, as
-    `bench_counters.Work` has them. own: implementations that are no peers. peak_flops, bandwidth: the machine's own, per second, in the same process.
+    `bench_counters.Work` has them. peak_flops, bandwidth: the machine's own, per second, in the same process.
+    own: implementations that are no peers.
     """
 
     machine: str

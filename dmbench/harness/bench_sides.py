@@ -60,9 +60,9 @@ class Side:
             self.close()
             raise
 
-    def prepare(self, case: str) -> tuple[str, int | None]:
-        """Set a case up; return why it cannot run, or nothing, and its peak bytes where they can be read."""
-        reply = self._ask({"do": "prepare", "case": case})
+    def prepare(self, case: str, weigh: bool) -> tuple[str, int | None]:
+        """Set a case up; return why it cannot run, or nothing, and its peak bytes if they are to be read and can be."""
+        reply = self._ask({"do": "prepare", "case": case, "weigh": weigh})
         return reply["reason"], reply.get("peak_bytes")
 
     def sample(self, number: int) -> float:

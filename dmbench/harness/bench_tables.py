@@ -74,14 +74,8 @@ def _summary(timings: Sequence[Timing]) -> list[str]:
         peers = list(dict.fromkeys(peer for timing in rows for peer in timing.ratios if peer not in timing.own))
         if not rows:
             continue
-        lines += (
-            ["", f"**{_place(rows[0])}**: {' '.join(_machine(rows))}", ""]
-            if lines
-            else [
-                f"**{_place(rows[0])}**: {' '.join(_machine(rows))}",
-                "",
-            ]
-        )
+        lines += [""] if lines else []
+        lines += [f"**{_place(rows[0])}**: {' '.join(_machine(rows))}", ""]
         lines += [f"| case | ours | {' | '.join(peers)} |", "|---|---:" + "|---:" * len(peers) + "|"]
         for timing in rows:
             cells = [_both(timing, peer) for peer in peers]

@@ -5,43 +5,39 @@ folder COMPONENTS; these two and benchmarks/ come from CHECKOUT, so that both si
 each line of JSON on its standard input by one on its standard output.
 """
 
-import importlib.util
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-OURS_TO_MEASURE_WITH = ("harness", "peers")
+MEASURES = ("dmbench.harness", "dmbench.peers")  # as modules are named
 
 
-def load_package(name: str, folder: Path) -> ModuleType:
-    """Import a package from a folder, whatever `sys.path` says.
+class Places:
+    """A finder of modules: packages at places of their own, before `sys.path` is looked at."""
 
-    Raises:
-        ImportError: there is no such package.
-    """
-    place = folder / "__init__.py"
-    spec = importlib.util.spec_from_file_location(name, place, submodule_search_locations=[str(folder)])
-    if spec is None or spec.loader is None or not place.is_file():
-        raise ImportError(f"no package {name} in {folder}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    def __init__(self, places: Mapping[str, Path]) -> None:
+        self._places = places
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Return where a package is, or None for one that is not ours to place."""
+        folder = self._places.get(name)
+        if folder is None:
+            return None
+        return spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
 
 
 class Bench:
     """Answers to what a comparison asks; holds one case at a time."""
 
     def __init__(self, components: Path, checkout: Path, device: str) -> None:
-        package: Any = load_package("dmbench", components / "dmbench")
-        for name in OURS_TO_MEASURE_WITH:
-            if (checkout / "dmbench" / name).is_dir():
-                setattr(package, name, load_package(f"dmbench.{name}", checkout / "dmbench" / name))
-        sys.path.insert(0, str(checkout))
+        places = {name: checkout.joinpath(*name.split(".")) for name in (*MEASURES, "benchmarks")}
+        finder: Any = Places({"dmbench": components / "dmbench"} | places)
+        sys.meta_path.insert(0, finder)
         from dmbench.harness import bench_cases
 
         self._attempt, self._device = bench_cases.attempt, device
@@ -55,7 +51,11 @@ class Bench:
         if message["do"] == "prepare":
             suite, reason = self._attempt(lambda: self._prepared(message["case"]))
             self._suite = suite
-            return {"reason": reason} if reason else {"reason": "", "peak_bytes": self._peak()}
+            return (
+                {"reason": reason}
+                if reason
+                else {"reason": "", "peak_bytes": self._peak() if message["weigh"] else None}
+            )
         from dmbench.harness.device import sampler
 
         take = sampler(self._suite.run, self._suite.device, number=message["number"])

@@ -66,8 +66,8 @@ def root() -> Path:
     return folder
 
 
-def find() -> tuple[list[Case], list[str]]:
-    """Return the cases of all suites, and a line for each file that cannot be imported."""
+def find(without: str = "") -> tuple[list[Case], list[str]]:
+    """Return the cases of all suites but those in one file, and a line for each file that cannot be imported."""
     place = str(root())
     if place not in sys.path:
         sys.path.insert(0, place)
@@ -75,7 +75,7 @@ def find() -> tuple[list[Case], list[str]]:
     cases: list[Case] = []
     problems: list[str] = []
     for found in pkgutil.iter_modules(package.__path__):
-        if found.name.startswith("_"):
+        if found.name.startswith("_") or found.name == without:
             continue
         try:
             module = importlib.import_module(f"benchmarks.{found.name}")

@@ -78,7 +78,7 @@ def compare(
     patterns: Patterns = None,
     device: Device = "cpu",
     budget: Annotated[float, typer.Option(min=0, help="Seconds in all.")] = 600.0,
-    within: Annotated[float, typer.Option(min=0, help="The largest difference that is called the same.")] = 0.1,
+    within: Annotated[float, typer.Option(min=0, help="The largest difference that is called the same.")] = 0.05,
     everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:

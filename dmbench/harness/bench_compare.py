@@ -61,7 +61,7 @@ def compare(
     cases: Sequence[str],
     start: Callable[[str], Measuring],
     *,
-    within: float = 0.1,
+    within: float = 0.05,
     budget: float = 600.0,
     clock: Callable[[], float] = time.monotonic,
     tell: Callable[[str], None] = lambda line: None,

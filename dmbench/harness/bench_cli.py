@@ -30,7 +30,7 @@ bench = typer.Typer(
 )
 
 Patterns = Annotated[
-    list[str] | None, typer.Argument(help="Files of benchmarks/, or parts of cases' names, as in `conv2d` or `*v2*`.")
+    list[str] | None, typer.Argument(help="Files of benchmarks/, or parts of cases' names; * and ? as in a shell.")
 ]
 Everything = Annotated[bool, typer.Option("--all", help="All cases, not the headline alone: that may take hours.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto.")]

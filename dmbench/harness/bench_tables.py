@@ -61,7 +61,7 @@ def _markdown(timings: Sequence[Timing]) -> str:
     for rows in _places(timings):
         lines += [f"## {_place(rows[0])}", "", *_machine(rows), ""]
         lines += [f"| {' | '.join(HEADINGS)} |", "|---|---:|---:|---:|---:|---|---:|---:|"]
-        lines += [f"| {' | '.join(cells)} |" for timing in rows for cells in _rows(timing)]
+        lines += [_line(cells) for timing in rows for cells in _rows(timing)]
         lines.append("")
     return "\n".join(lines)
 
@@ -79,8 +79,12 @@ def _summary(timings: Sequence[Timing]) -> list[str]:
         lines += [f"| case | ours | {' | '.join(peers)} |", "|---|---:" + "|---:" * len(peers) + "|"]
         for timing in rows:
             cells = [_both(timing, peer) for peer in peers]
-            lines.append(f"| {timing.case} | {_time(timing.seconds[_ours(timing)])} | {' | '.join(cells)} |")
+            lines.append(_line([timing.case, _time(timing.seconds[_ours(timing)]), *cells]))
     return lines
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
 
 
 def _both(timing: Timing, peer: str) -> str:
@@ -129,7 +133,7 @@ def _rows(timing: Timing) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for peer, (middle, low, high) in timing.ratios.items():
         rows.append((peer, f"{middle:.2f} [{low:.2f}, {high:.2f}]", _memory(timing, peer)))
-    rows += [(peer, "not here", reason.replace("|", "/")) for peer, reason in timing.missing.items()]
+    rows += [(peer, "not here", reason) for peer, reason in timing.missing.items()]
     blank = ("",) * len(first)
     return [((first if i == 0 else blank) + row) for i, row in enumerate(rows or [("", "", "")])]
 

@@ -77,9 +77,9 @@ def loop(
 class Fused(torch.autograd.Function):
     """`loop` with fewer and larger operations, and its gradients written out.
 
-    Forward: in place, all gates squashed by one call, W_h packed once for all steps. Backward: what does not depend on the step before is computed for all
-    steps at once; the loop only carries dh and dc back; and the gradients of x, of the weights and of the bias are one
-    product each after it.
+    Forward: in place, all gates squashed by one call, W_h packed once for all steps. Backward: what does not depend on
+    the step before is computed for all steps at once; the loop only carries dh and dc back; and the gradients of x, of
+    the weights and of the bias are one product each after it.
     """
 
     @staticmethod

@@ -40,9 +40,7 @@ class Plan:
 PLANS = {
     "moving_mnist": Plan(1, (9, 9), (32, 32, 64, 64), 128, (64, 64), (64, 64)),
     "highway": Plan(2, (11, 11), (32, 32, 64), 64, (64,), (32, 64), bias=True, untied="first"),
-    "stereo": Plan(
-        1, (1, 13), (32, 32, 64, 64), 128, (64, 64), (64, 64), recurrent=False, bias=True, untied="middle"
-    ),
+    "stereo": Plan(1, (1, 13), (32, 32, 64, 64), 128, (64, 64), (64, 64), recurrent=False, bias=True, untied="middle"),
 }
 SIDE = 64  # of all pictures in these experiments
 
@@ -99,7 +97,9 @@ class Prediction(nn.Module):
         if self.plan.bias:
             last = last + generated[:, taps:]
         filters = normalise(generated[:, :taps].unflatten(1, (1, 1, *self.plan.kernel)))
-        return dynamic_local_filter(last, filters, padding=(self.plan.kernel[0] // 2, self.plan.kernel[1] // 2)), state_now
+        return dynamic_local_filter(
+            last, filters, padding=(self.plan.kernel[0] // 2, self.plan.kernel[1] // 2)
+        ), state_now
 
 
 def stack(inputs: int, widths: Sequence[int]) -> list[Layer]:
@@ -108,7 +108,7 @@ def stack(inputs: int, widths: Sequence[int]) -> list[Layer]:
 
 
 def gaussian_derivatives(side: int = 9) -> Tensor:
-    """Return the two basis filters of section 4.1, (2, side, side), float64: -d/dx and -d/dy of a Gaussian of width 1."""
+    """Return the two basis filters of section 4.1, (2, side, side), float64: -d/dx, -d/dy of a Gaussian of width 1."""
     line = torch.arange(side, dtype=torch.float64) - side // 2
     bell = torch.exp(-line.square() / 2)
     slope = line * bell
@@ -117,7 +117,7 @@ def gaussian_derivatives(side: int = 9) -> Tensor:
 
 def steered(angle: Tensor, basis: Tensor) -> Tensor:
     """Return the filters at some angles (N), radians: cos times the first and sin times the second, (N, side, side)."""
-    return torch.tensordot(torch.stack([angle.cos(), angle.sin()], 1).to(basis), basis, 1)
+    return torch.einsum("na,aij->nij", torch.stack([angle.cos(), angle.sin()], 1).to(basis), basis)
 
 
 def steering_network() -> nn.Sequential:

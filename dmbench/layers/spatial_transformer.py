@@ -71,7 +71,8 @@ def sample(x: Tensor, grid: Tensor, kernel: str = "bilinear", align_corners: boo
 
 def _read(x: Tensor, grid: Tensor, kernel: str, align_corners: bool) -> Tensor:
     column, row = (
-        _pixels(place, side, align_corners) for place, side in zip(grid.unbind(3), (x.shape[3], x.shape[2]), strict=True)
+        _pixels(place, side, align_corners)
+        for place, side in zip(grid.unbind(3), (x.shape[3], x.shape[2]), strict=True)
     )
     if kernel == "integer":
         nearest = _pick(x, (row + 0.5).floor(), (column + 0.5).floor())  # Eq. 4
@@ -99,7 +100,7 @@ def _pick(x: Tensor, row: Tensor, column: Tensor) -> Tensor:
     # Whole numbers before the product: in float32 it is inexact from 4096 x 4096 pixels on.
     index = torch.where(inside, row, 0).long() * width + torch.where(inside, column, 0).long()
     pixels = x.flatten(2).gather(2, index.flatten(1).unsqueeze(1).expand(-1, x.shape[1], -1))
-    return torch.where(inside.unsqueeze(1), pixels.unflatten(2, row.shape[1:]), 0)
+    return torch.where(inside.unsqueeze(1), pixels.view(*x.shape[:2], *row.shape[1:]), 0)
 
 
 def _check(x: Tensor, grid: Tensor, kernel: str, lowered: bool) -> None:

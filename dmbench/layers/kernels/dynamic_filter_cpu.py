@@ -19,7 +19,7 @@ Sides = tuple[int, int]
 
 
 def is_plain(x: Tensor, filters: Tensor) -> bool:
-    """Whether the kernel below can run: a CPU, no torch.compile, torch.func, forward mode or autocast, at least float32."""
+    """Whether the kernel below can run: on a CPU, in float32 or float64, nothing transformed or compiled."""
     if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64) or torch.is_autocast_enabled("cpu"):
         return False
     if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():

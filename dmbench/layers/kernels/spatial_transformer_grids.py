@@ -3,8 +3,8 @@
 Source: Jaderberg et al. (2015), arXiv:1506.02025, section 3.2 (Eq. 1 affine, Eq. 2 attention; projective and thin plate
 spline are named there); the spline is Bookstein's (1989), Principal warps, kernel r^2 log r^2.
 
-Symbols: (xt, yt) a place in the output, (xs, ys) the place in the input. Both are normalised; what -1 and 1 mean is said
-in dmbench/layers/spatial_transformer.py.
+Symbols: (xt, yt) a place in the output, (xs, ys) the place in the input. Both are normalised; what -1 and 1 mean
+is said in dmbench/layers/spatial_transformer.py.
 Shapes: N batch, (H', W') output, K control points, P parameters; every grid is (N, H', W', 2), x and then y.
 """
 
@@ -58,23 +58,24 @@ def thin_plate_spline_grid(theta: Tensor, size: Size, align_corners: bool = Fals
 
     theta: (N, 2 K), where in the input they come from: x and y of the first, then of its right neighbour, and so on.
     """
-    points = isqrt(theta.shape[-1] // 2)
-    if points < 2 or theta.ndim != 2 or theta.shape[1] != 2 * points**2:
+    points = isqrt(theta.shape[1] // 2) if theta.ndim == 2 else 0
+    if points < 2 or theta.shape[1] != 2 * points**2:
         raise ValueError(f"need theta (N, 2 K) of a square of K control points, 2 x 2 at least: {tuple(theta.shape)}")
     theta = _parameters(theta, 2 * points**2)
     _check_size(size)
-    weights = spline_weights(points, size, align_corners).to(theta)
+    weights = spline_weights(points, (size[0], size[1]), align_corners).to(theta)
     with torch.autocast(theta.device.type, enabled=False):
-        return torch.matmul(weights, theta.unflatten(1, (-1, 2))).unflatten(1, size)
+        return torch.matmul(weights, theta.reshape(len(theta), -1, 2)).view(len(theta), *size, 2)
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)  # what is kept from inference must serve training too
 def spline_weights(points: int, size: Size, align_corners: bool) -> Tensor:
     """Return what each control point contributes to each place, (H' W', K), float64; it depends on theta nowhere."""
-    line = torch.linspace(-1, 1, points, dtype=torch.float64)
+    line = torch.linspace(-1, 1, points, dtype=torch.float64, device="cpu")
     controls = torch.cartesian_prod(line, line).flip(1)  # x runs fastest
     count = len(controls)
-    system = torch.zeros(count + 3, count + 3, dtype=torch.float64)
+    system = line.new_zeros(count + 3, count + 3)
     system[:count, :count] = _bending(controls, controls)
     system[:count, count] = 1
     system[:count, count + 1 :] = controls
@@ -82,12 +83,12 @@ def spline_weights(points: int, size: Size, align_corners: bool) -> Tensor:
     x, y = targets(size, align_corners, line)
     places = torch.stack([x, y], 2).flatten(0, 1)
     terms = torch.cat([_bending(places, controls), torch.ones_like(places[:, :1]), places], 1)
-    return terms @ torch.linalg.inv(system)[:, :count]
+    return torch.matmul(terms, torch.linalg.inv(system)[:, :count])
 
 
 def _bending(places: Tensor, controls: Tensor) -> Tensor:
     squared = (places[:, None] - controls).square().sum(2)
-    return torch.special.xlogy(squared, squared)  # r^2 log r^2, 0 at r = 0
+    return torch.xlogy(squared, squared)  # r^2 log r^2, 0 at r = 0
 
 
 def targets(size: Size, align_corners: bool, like: Tensor) -> tuple[Tensor, Tensor]:

@@ -151,6 +151,23 @@ def test_the_integer_kernel_has_no_gradient_for_the_grid_and_copies_for_the_pict
     assert to_x.sum().item() == 9
 
 
+def test_a_half_is_rounded_up_where_torch_rounds_to_even():
+    x = torch.arange(5.0, dtype=torch.float64).view(1, 1, 1, 5)
+    places = torch.tensor([-0.5, 0.5, 1.5, 2.5, 3.5, 4.5], dtype=torch.float64)
+    grid = torch.stack([(2 * places + 1) / 5 - 1, torch.zeros(6, dtype=torch.float64)], 1)[None, None]
+    assert sample(x, grid, "integer").flatten().tolist() == [0, 1, 2, 3, 4, 0]  # 4.5 lies outside
+    assert grid_sample(x, grid, "nearest", align_corners=False).flatten().tolist() == [0, 0, 2, 2, 4, 4]
+
+
+@CORNERS
+def test_the_attention_grid_scales_both_axes_alike_and_then_moves_x_and_y(corners):
+    theta = noise(2, 3, seed=7)
+    s, tx, ty = theta[:, :, None, None].unbind(1)
+    x, y = torchs_grid(torch.eye(3, dtype=torch.float64)[None, :2], [1, 1, 3, 4], corners).unbind(3)
+    expected = torch.stack([s * x + tx, s * y + ty], 3)
+    torch.testing.assert_close(attention_grid(theta, (3, 4), corners), expected, rtol=0, atol=1e-15)
+
+
 @CORNERS
 def test_the_projective_grid_is_the_homography_as_loops(corners):
     theta = 0.2 * noise(2, 8, seed=5) + torch.tensor(TRANSFORMS["projective"].identity, dtype=torch.float64)
@@ -201,7 +218,7 @@ def test_the_module_starts_as_the_identity_and_learns_to_move(transform, corners
 
 
 def test_a_spline_first_used_in_inference_serves_training_too():
-    theta = torch.zeros(1, 18)
+    theta = torch.zeros(1, 18, dtype=torch.float64)
     with torch.inference_mode():
         thin_plate_spline_grid(theta, (9, 7))
     thin_plate_spline_grid(theta.requires_grad_(), (9, 7)).sum().backward()

@@ -139,10 +139,11 @@ def as_built(ctx: Context, transform: str) -> dict[str, float]:
 @experiment("integer_sampler", tier="quick")
 def integer(ctx: Context) -> dict[str, float]:
     """Read a picture by Eq. 4 a third of a pixel off, and half a pixel off: its own pixels, and the next ones."""
-    x = noise(ctx, 2, 3, SIZE, SIZE)
+    side = 16  # a power of two: halves are exact
+    x = noise(ctx, 2, 3, side, side)
     found = 0.0
     for offset, expected in ((1 / 3, x), (0.5, pad(x, (-1, 1, -1, 1))), (-0.5, x)):
-        place = (2 * (torch.arange(SIZE, dtype=x.dtype, device=x.device) + offset) + 1) / SIZE - 1
+        place = (2 * (torch.arange(side, dtype=x.dtype, device=x.device) + offset) + 1) / side - 1
         grid = torch.stack(torch.meshgrid(place, place, indexing="xy"), 2).expand(2, -1, -1, -1)
         found = max(found, difference(sample(x, grid, "integer"), expected))
     return {"integer_sampler": found}

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn.functional import conv2d
+from torch.nn.functional import avg_pool2d, conv2d
 
 from dmbench import check
 from dmbench.experiments._dynamic_filter import PLANS, Prediction, gaussian_derivatives, steered
@@ -145,6 +145,15 @@ def test_torch_func_transforms_see_through():
     torch.testing.assert_close(slope, expected, rtol=0, atol=1e-12)
 
 
+@LAYER
+def test_torch_compile_sees_no_break(ndim):
+    x, filters, stride, padding = small(ndim)
+    whole = torch.compile(FORMS[ndim][0], fullgraph=True, backend="eager")
+    torch.testing.assert_close(
+        whole(x, filters, stride, padding), FORMS[ndim][0](x, filters, stride, padding), rtol=0, atol=1e-13
+    )
+
+
 def test_local_filtering_takes_no_more_memory_than_its_result_and_a_padded_picture():
     x, filters = torch.randn(2, 1, 32, 32), torch.randn(2, 1, 1, 9, 9, 32, 32)
     bytes_taken = peak_bytes(lambda: dynamic_local_filter(x, filters, 1, 4), torch.device("cpu"))
@@ -230,6 +239,21 @@ def test_the_networks_predict_pictures_from_pictures_and_a_state(task):
     if not plan.bias:  # a mean of pixels
         assert pictures.min() * 0 <= y.min()
         assert y.max() <= pictures.max()
+
+
+@pytest.mark.parametrize("task", list(PLANS))
+def test_a_network_without_weights_takes_the_mean_of_the_last_picture_plus_the_generated_bias(task):
+    plan = PLANS[task]
+    net, pictures = Prediction(plan), torch.rand(1, plan.inputs, 64, 64)
+    with torch.no_grad():
+        net.filters.weight.zero_()
+        net.filters.bias.zero_()
+        net.filters.bias[-1] = 0.5 if plan.bias else 0
+        y, _ = net(pictures)
+    rows, columns = plan.kernel
+    last = pictures[:, -1:] + (0.5 if plan.bias else 0)
+    expected = avg_pool2d(last, plan.kernel, 1, (rows // 2, columns // 2))
+    torch.testing.assert_close(y, expected, rtol=0, atol=1e-5)
 
 
 def test_the_basis_filters_are_derivatives_of_a_gaussian():

@@ -279,6 +279,12 @@ def test_autocast_computes_in_float32():
         )
 
 
+def test_torch_compile_sees_no_break():
+    x, theta = noise(1, 2, 5, 4), near_identity(1)
+    whole = torch.compile(spatial_transform, fullgraph=True, backend="eager")
+    torch.testing.assert_close(whole(x, theta, (3, 6)), spatial_transform(x, theta, (3, 6)), rtol=0, atol=1e-14)
+
+
 def test_an_empty_batch_gives_an_empty_result_with_gradients():
     x, theta = torch.ones(0, 2, 4, 4, requires_grad=True), torch.ones(0, 2, 3, requires_grad=True)
     y = spatial_transform(x, theta, (3, 5))

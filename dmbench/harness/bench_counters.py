@@ -19,12 +19,19 @@ from dmbench.harness.device import allocations, peak_bytes, synchronise
 LAUNCHES = ("cudaLaunchKernel", "cuLaunchKernel")  # with ExC, Ex and cooperative variants behind
 
 
+def _linear_flops(x: Tensor, weight: Tensor, *_: Any, out_val: Tensor, **options: Any) -> int:
+    return 2 * out_val.numel() * x.shape[-1]
+
+
+FORMULAS = {"mkldnn::_linear_pointwise": _linear_flops}  # what torch's registry lacks
+
+
 @dataclass
 class Work:
     """What a run does: `flops`, `operators`, and `traffic`: bytes of all that it reads from outside and returns.
 
     Traffic counts each tensor once: what any implementation has to move at least. dtype: that of most of these bytes.
-    library: it calls torch's own convolution, whose memory depends on the processor.
+    library: it calls oneDNN, whose memory depends on the processor.
     """
 
     flops: int = 0
@@ -108,8 +115,8 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
         out = func(*args, **kwargs)
         self._made.update(key for key, _ in map(_storage, _tensors(out)) if key not in self.work.read)
         self.work.operators += 1
-        self.work.library |= "convolution" in func.__name__
-        formula = flop_registry.get(_written_out(func))
+        self.work.library |= "convolution" in func.__name__ or func.namespace == "mkldnn"
+        formula = FORMULAS.get(func.name().partition(".")[0]) or flop_registry.get(_written_out(func))
         if formula is not None:
             self.work.flops += formula(*args, **kwargs, out_val=out)
         return out
@@ -127,5 +134,8 @@ def _tensors(tree: object) -> list[Tensor]:
 
 
 def _storage(tensor: Tensor) -> tuple[int, tuple[int, torch.dtype]]:
-    storage = tensor.untyped_storage()
+    try:
+        storage = tensor.untyped_storage()
+    except (NotImplementedError, RuntimeError):  # oneDNN's own layouts, and sparse ones, have none
+        return id(tensor), (tensor.numel() * tensor.element_size(), tensor.dtype)
     return storage.data_ptr(), (storage.nbytes(), tensor.dtype)

@@ -5,6 +5,7 @@ change of the code, to the better or the worse, and is committed with it.
 """
 
 import json
+import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,8 +35,8 @@ class Gate:
 
 
 def place(device: torch.device) -> str:
-    """Return what counters depend on: torch's version, without its build, and the kind of device."""
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    """Return what counters depend on: torch's version, without its build, and the GPU or the processor's family."""
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu {platform.machine()}"
     return f"torch {torch.__version__.partition('+')[0]}, {where}"
 
 

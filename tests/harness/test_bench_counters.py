@@ -38,6 +38,14 @@ def test_a_product_in_any_form_is_two_operations_a_term(product):
     assert work(lambda: product(*matrices())).flops == 2 * N * K * M
 
 
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch without oneDNN")
+def test_a_product_with_weights_in_onednns_layout_counts_like_any_other():
+    a, b = matrices()
+    packed = torch.ops.mkldnn._reorder_linear_weight(b.T.contiguous(), N)
+    done = work(lambda: torch.ops.mkldnn._linear_pointwise(a, packed, None, "none", [], ""))
+    assert (done.flops, done.traffic, done.library) == (2 * N * K * M, 4 * (N * K + K * M + N * M), True)
+
+
 def test_products_inside_an_autograd_function_and_its_backward_count():
     class Product(torch.autograd.Function):
         @staticmethod
@@ -191,7 +199,7 @@ def test_another_torch_is_not_comparable_and_its_counters_stand_beside(gate, tmp
     monkeypatch.setattr(torch, "__version__", "9.9.9+cpu")
     checked = gate(lambda a: a.new_empty(10, 10))
     assert (checked.differences, checked.agree) == ([], 0)
-    assert "this is torch 9.9.9, cpu" in checked.not_comparable[0]
+    assert "this is torch 9.9.9, cpu " in checked.not_comparable[0]
     cases = cases_of(Product)
     bench_gate.write(tmp_path, cases, bench_gate.count(cases, CPU)[0], CPU)
     monkeypatch.undo()

@@ -15,7 +15,7 @@ def smi(tmp_path, monkeypatch):
         answers = " ".join(f'{name}) line="$line$comma {value}";;' for name, value in known.items())
         script.write_text(
             "#!/bin/sh\nfields=${2#--query-gpu=}\nIFS=,\nfor field in $fields; do\n"
-            f"case $field in {answers} *) echo no such field; exit 6;; esac; comma=,\ndone\necho $line\n"
+            f'case $field in {answers} *) echo no such field; exit 6;; esac; comma=,\ndone\necho "$line"\n'
         )
         script.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")

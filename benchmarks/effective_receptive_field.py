@@ -1,4 +1,4 @@
-"""The gradient that a field is measured by: 40 layers of 3 x 3 on the 81 pixels they see, the paper's deepest network."""
+"""The gradient that a field is measured by: 40 layers of 3 x 3 on 81 pixels, the paper's deepest network."""
 
 from functools import partial
 

@@ -186,7 +186,7 @@ def field_of(ctx: Context, build: Callable[[], nn.Module], side: int) -> Tensor:
 
 
 def network(ctx: Context, layers: list[Window], kind: str) -> nn.Sequential:
-    """Build unpadded layers: "ones", of one channel and equal weights, or "random" and "relu", of CHANNELS and normal ones.
+    """Build unpadded layers: "ones", of one channel and equal weights; "random" and "relu", of CHANNELS and normal.
 
     Weights are scaled so that signals and gradients stay: equal ones to a mean, normal ones by He et al.'s rule.
     """

@@ -129,7 +129,7 @@ def effective_receptive_field(
         raise ValueError(f"need at least one run: {runs}")
     fields = []
     for _ in range(runs):
-        field = gradient(build(), draw()).abs().mean((0, 1))
+        field = gradient(build(), draw()).detach().abs().mean((0, 1))
         if not torch.isfinite(field).all():
             raise ValueError("the gradient is not finite: scale the weights or use float64")
         if field.any():

@@ -153,11 +153,12 @@ def fields(ctx: Context) -> Figure:
     Each frame is the theoretical field: nets of ones above, below random weights with ReLU, 20 of them averaged.
     Brightness is the share of the maximum.
     """
-    torch.manual_seed(0)
     figure = Figure(figsize=(8, 4.2), layout="compressed")
     axes = figure.subplots(2, len(DEPTHS))
     for column, depth in enumerate(DEPTHS):
-        both = {"ones": uniform(ctx, [Window(3)] * depth), "random, ReLU": measured(ctx, "relu", depth)}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            both = {"ones": uniform(ctx, [Window(3)] * depth), "random, ReLU": measured(ctx, "relu", depth)}
         for axis, (name, field) in zip(axes[:, column], both.items(), strict=True):
             axis.imshow((field / field.max()).cpu().numpy(), cmap="gray", interpolation="nearest")
             axis.set(xticks=[], yticks=[])

@@ -186,7 +186,10 @@ def _line(mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None,
 
 @torch.no_grad()
 def _move(running: Tensor, batch: Tensor, momentum: float) -> None:
-    running.copy_(running.to(batch.dtype).lerp(batch.detach(), momentum))
+    if running.dtype == batch.dtype:
+        running.lerp_(batch, momentum)
+    else:
+        running.copy_(running.to(batch.dtype).lerp(batch, momentum))
 
 
 def _check(

@@ -31,12 +31,18 @@ class Normalize(torch.autograd.Function):
         canonical: Callable[..., Statistics],
     ) -> Statistics:
         """Return y, mean and var; the last two are not differentiated."""
-        ctx.planes = x.device.type == "cpu" and x.is_contiguous() and x[0, 0].numel() > 1
-        ctx.eps, ctx.canonical = eps, canonical
-        y, mean, var = forward(x.flatten(2), weight, bias, eps) if ctx.planes else canonical(x, weight, bias, eps)
+        ctx.layout, ctx.eps, ctx.canonical = layout_of(x), eps, canonical
+        if ctx.layout == "planes":
+            y, mean, var = planes_forward(x.flatten(2), weight, bias, eps)
+            y = y.view_as(x)
+        elif ctx.layout == "rows":
+            y, mean, var = rows_forward(rows_of(x), weight, bias, eps)
+            y = y.view(len(x), *x.shape[2:], -1).movedim(-1, 1)
+        else:
+            y, mean, var = canonical(x, weight, bias, eps)
         ctx.save_for_backward(x, weight, bias, mean, var)
         ctx.mark_non_differentiable(mean, var)
-        return y.view_as(x), mean, var
+        return y, mean, var
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor, *unused: Tensor) -> tuple[Tensor | None, ...]:
@@ -48,12 +54,30 @@ class Normalize(torch.autograd.Function):
             y = ctx.canonical(x, weight, bias, ctx.eps)[0]
             found = iter(torch.autograd.grad(y, asked, dy, create_graph=True))
             return (*(next(found) if want else None for want in wanted), None, None)
-        if ctx.planes:
-            given = dy.contiguous().flatten(2)
-            dx, d_weight, d_bias = backward(given, x.flatten(2), weight, mean, torch.rsqrt(var + ctx.eps))
+        inverse = torch.rsqrt(var + ctx.eps)
+        if ctx.layout == "planes":
+            dx, *others = planes_backward(dy.contiguous().flatten(2), x.flatten(2), weight, mean, inverse)
+            dx = dx.view_as(x)
+        elif ctx.layout == "rows":
+            dx, *others = rows_backward(rows_of(dy), rows_of(x), weight, mean, inverse)
+            dx = dx.view(len(x), *x.shape[2:], -1).movedim(-1, 1)
         else:
-            dx, d_weight, d_bias = gradients(dy, x, weight, mean, var, ctx.eps)
-        return dx.view_as(x), None if weight is None else d_weight, None if bias is None else d_bias, None, None
+            dx, *others = gradients(dy, x, weight, mean, var, ctx.eps)
+        return dx, None if weight is None else others[0], None if bias is None else others[1], None, None
+
+
+def layout_of(x: Tensor) -> str:
+    """Return how x lies in memory: "planes" of a channel, "rows" of all channels of a pixel, or "other"."""
+    if x.device.type != "cpu":
+        return "other"
+    if x.movedim(1, -1).is_contiguous():
+        return "rows"
+    return "planes" if x.is_contiguous() else "other"
+
+
+def rows_of(x: Tensor) -> Tensor:
+    """Return x with a row a pixel, (M, C): a view where its layout is "rows"."""
+    return x.movedim(1, -1).reshape(-1, x.shape[1])
 
 
 def gradients(dy: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, var: Tensor, eps: float) -> Statistics:
@@ -67,8 +91,8 @@ def gradients(dy: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, var: T
     return dx, (dy * centred).sum(others) * inverse, dy.sum(others)
 
 
-def forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Statistics:
-    """Normalise planes; return y, mean and var."""
+def planes_forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Statistics:
+    """Normalise (N, C, L); return y, mean and var."""
     y, count = torch.empty_like(x), x[:, 0].numel()
     mean, var = x.new_empty(x.shape[1]), x.new_empty(x.shape[1])
     for part in blocks(x):
@@ -83,8 +107,8 @@ def forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -
     return y, mean, var
 
 
-def backward(dy: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, inverse: Tensor) -> Statistics:
-    """Return the gradients of planes x, of weight and of bias; inverse: 1 / sqrt(var + eps).
+def planes_backward(dy: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, inverse: Tensor) -> Statistics:
+    """Return the gradients of x (N, C, L), of weight and of bias; inverse: 1 / sqrt(var + eps).
 
     With normalised values x^ the six equations come to dx = weight * inverse * (dy - mean(dy) - x^ * mean(dy * x^)).
     """
@@ -101,8 +125,35 @@ def backward(dy: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, inverse
     return dx, d_weight, d_bias
 
 
+def rows_forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Statistics:
+    """Normalise (M, C); return y, mean and var."""
+    y, mean, squares = torch.empty_like(x), x.mean(0), x.new_zeros(x.shape[1])
+    for part in blocks(x.T):
+        squares += (x[part] - mean).square_().sum(0)
+    var = squares / len(x)
+    scale = torch.rsqrt(var + eps) if weight is None else torch.rsqrt(var + eps) * weight
+    for part in blocks(x.T):
+        out = torch.sub(x[part], mean, out=y[part]).mul_(scale)
+        if bias is not None:
+            out.add_(bias)
+    return y, mean, var
+
+
+def rows_backward(dy: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, inverse: Tensor) -> Statistics:
+    """Return the gradients as `planes_backward` does, of x (M, C)."""
+    dx, d_bias, d_weight = torch.empty_like(x), dy.sum(0), torch.zeros_like(mean)
+    for part in blocks(x.T):
+        d_weight += (x[part] - mean).mul_(dy[part]).sum(0)
+    d_weight *= inverse
+    slope, offset = d_weight * inverse / -len(x), d_bias / len(x)
+    scale = inverse if weight is None else inverse * weight
+    for part in blocks(x.T):
+        torch.sub(x[part], mean, out=dx[part]).mul_(slope).add_(dy[part]).sub_(offset).mul_(scale)
+    return dx, d_weight, d_bias
+
+
 def blocks(x: Tensor) -> Iterator[slice]:
-    """Yield slices of the channels of at most BLOCK bytes, or of one channel."""
+    """Yield slices along the second dimension, of at most BLOCK bytes or one place wide."""
     step = max(1, BLOCK // (x[:, 0].numel() * x.element_size()))
     for start in range(0, x.shape[1], step):
         yield slice(start, min(start + step, x.shape[1]))

@@ -56,7 +56,7 @@ class Normalize(torch.autograd.Function):
             return (*(next(found) if want else None for want in wanted), None, None)
         inverse = torch.rsqrt(var + ctx.eps)
         if ctx.layout == "planes":
-            dx, *others = planes_backward(dy.contiguous().flatten(2), x.flatten(2), weight, mean, inverse)
+            dx, *others = planes_backward(dy.flatten(2), x.flatten(2), weight, mean, inverse)
             dx = dx.view_as(x)
         elif ctx.layout == "rows":
             dx, *others = rows_backward(rows_of(dy), rows_of(x), weight, mean, inverse)

@@ -41,7 +41,7 @@ class BatchNorm(_Measured):
         x, upstream = (torch.randn(shape, device=self.device) for _ in range(2))
         if len(shape) == 4:
             x, upstream = (t.contiguous(memory_format=LAYOUTS[layout]) for t in (x, upstream))
-        weight, bias, mean, var = torch.rand(4, shape[1], device=self.device).unbind()
+        weight, bias, mean, var = (torch.rand(shape[1], device=self.device) for _ in range(4))
         normalise = partial(IMPLEMENTATIONS[implementation], x, mean, var, weight, bias, True)
         if direction == "forward":
             self.run = torch.no_grad()(normalise)

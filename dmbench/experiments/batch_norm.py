@@ -107,6 +107,14 @@ def scale(ctx: Context) -> dict[str, float]:
     }
 
 
+@experiment("bias_before", tier="quick", subjects=(BATCH_NORM,))
+def bias_before(ctx: Context) -> dict[str, float]:
+    """Give the layer before large biases, and compare."""
+    x, bias = noise(ctx, 32, 10) @ noise(ctx, 10, 7), 10 * noise(ctx, 7)
+    plain, moved = (ctx.subject("batch_norm")(u, None, None, None, None, True, 0.1, SMALL) for u in (x, x + bias))
+    return {"bias_before": difference(moved, plain)}
+
+
 @experiment("paper_gradients", tier="quick", subjects=(BATCH_NORM,))
 def paper_gradients(ctx: Context) -> dict[str, float]:
     """Compare the gradients of input, weight and bias with the six equations of section 3."""

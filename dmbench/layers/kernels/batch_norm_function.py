@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
 
 Statistics = tuple[Tensor, Tensor, Tensor]  # y, mean and biased variance
-BLOCK = 2 << 20  # bytes of x at a time: with its result it fits the cache of one core, or its share of a larger one
+BLOCK = 2 << 20  # bytes of x at a time and thread: with its result it fits a core's cache, or its share of a larger one
 
 
 class Normalize(torch.autograd.Function):
@@ -153,8 +153,8 @@ def rows_backward(dy: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, in
 
 
 def blocks(x: Tensor) -> Iterator[slice]:
-    """Yield slices along the second dimension, of at most BLOCK bytes or one place wide."""
-    step = max(1, BLOCK // (x[:, 0].numel() * x.element_size()))
+    """Yield slices along the second dimension, of at most BLOCK bytes a thread or one place wide."""
+    step = max(1, BLOCK * torch.get_num_threads() // (x[:, 0].numel() * x.element_size()))
     for start in range(0, x.shape[1], step):
         yield slice(start, min(start + step, x.shape[1]))
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from dmbench.harness.errors import UsageError, nearest
@@ -66,12 +67,16 @@ def root() -> Path:
     return folder
 
 
-def find(without: str = "") -> tuple[list[Case], list[str]]:
-    """Return the cases of all suites but those in one file, and a line for each file that cannot be imported."""
-    place = str(root())
-    if place not in sys.path:
-        sys.path.insert(0, place)
-    package = importlib.import_module("benchmarks")
+def find(package: ModuleType | None = None, without: str = "") -> tuple[list[Case], list[str]]:
+    """Return the cases of all suites but those in one file, and a line for each file that cannot be imported.
+
+    package: benchmarks, where it has been imported; otherwise it is the checkout's.
+    """
+    if package is None:
+        place = str(root())
+        if place not in sys.path:
+            sys.path.insert(0, place)
+        package = importlib.import_module("benchmarks")
     cases: list[Case] = []
     problems: list[str] = []
     for found in pkgutil.iter_modules(package.__path__):

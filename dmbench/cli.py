@@ -193,13 +193,14 @@ def tables(
     ] = True,
     results: Results = None,
 ) -> None:
-    """Write the tables of all verdicts: Markdown, CSV, LaTeX, and one HTML report."""
+    """Write the tables of all verdicts and of speed: Markdown, CSV, LaTeX, and one HTML report."""
+    from dmbench.harness import bench_records
     from dmbench.harness.tables import check_tables, write_tables
 
     folder = paths.results_folder(results)
     papers = discovery.papers()
     found, problems = records.read(folder)
-    _warn(problems)
+    _warn([*problems, *bench_records.read(folder)[1]])
     if not found:
         _fail(f"{paths.shown(folder)} holds no records: dmbench run makes some", NOTHING)
     if check:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dmbench.harness import bench_run, bench_tables
-from dmbench.harness.bench_cases import OURS, cases_of, choose, first_line
+from dmbench.harness.bench_cases import OURS, cases_of, choose, find, first_line
 from dmbench.harness.bench_machine import Roof, machine_name, roofline
 from dmbench.harness.bench_records import append, latest, read
 from dmbench.harness.errors import RecordsError, UsageError
@@ -131,6 +131,17 @@ def test_a_headline_that_is_no_case_is_refused(monkeypatch):
     monkeypatch.setattr(Suite, "headline", [("d", "forward")], raising=False)
     with pytest.raises(UsageError, match=r"Suite: its headline \('d', 'forward'\) is none of its params"):
         cases_of(Suite)
+
+
+def test_every_suite_of_this_checkout_is_found_with_ours_first_and_the_same_cases_on_both_devices():
+    cases, problems = find()
+    assert problems == []
+    assert {case.devices for case in cases} <= {("cpu", "cuda"), ("cpu",)}
+    assert {case.implementations[0] for case in cases if case.implementations} == {OURS}
+    assert all(set(case.own) <= set(case.implementations) for case in cases)
+    assert len({case.name for case in cases}) == len(cases)
+    stems = {case.stem for case in cases if case.headline and len(case.implementations) > 1}
+    assert {"conv2d", "deform_conv2d", "lstm", "gru", "batch_norm"} <= stems
 
 
 def test_an_error_is_told_in_one_line():

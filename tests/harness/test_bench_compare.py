@@ -127,6 +127,9 @@ def test_what_one_commit_cannot_run_is_named_and_the_rest_goes_on(capsys):
     assert new.reasons == {A: "its suite has no such case"}
     assert deadly.reasons == {B: "its process ended: a bus error"}
     assert (fine.answer.kind, fine.memory) == (SAME, 1.5)
+    step = math.log(1.002 / 1.001)  # A' has the longer name
+    assert fine.effects == pytest.approx([-step / 2] * 3, abs=1e-12)
+    assert fine.nulls == pytest.approx([step] * 3, abs=1e-12)
     assert exit_code(found) == 0
     print_compared(found, "HEAD~1", "HEAD", Console(width=200))
     out = capsys.readouterr().out

@@ -125,6 +125,6 @@ def _line(points: Tensor, length: int) -> tuple[Tensor, Tensor]:
     at = points.clamp(0, length - 1)
     first = at.detach().floor()
     f, index = at - first, first.nan_to_num().long()
-    share = inside / inside.sum(1, keepdim=True).clamp(min=1)
+    share = inside.to(points) / inside.sum(1, keepdim=True).clamp(min=1)
     weight = torch.cat([torch.where(inside, 1 - f, 0) * share, torch.where(inside, f, 0) * share], 1)
     return torch.cat([index, (index + 1).clamp(max=length - 1)], 1), weight

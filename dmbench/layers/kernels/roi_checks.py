@@ -61,8 +61,8 @@ def _check_offset(input: Tensor, offset: Tensor, rois: int, output: tuple[int, i
         raise TypeError(f"offset is {offset.dtype} and input {input.dtype}: convert one of them")
     groups = offset.shape[1] // 2 if offset.ndim == 4 else 0
     if offset.ndim != 4 or tuple(offset.shape) != (rois, 2 * groups, *output) or groups < 1 or most % groups:
-        wanted = "2" if most == 1 else f"2 * G, G a divisor of {most},"
-        raise ValueError(f"offset must be ({rois}, {wanted}, {output[0]}, {output[1]}): {tuple(offset.shape)}")
+        pairs, why = ("2", "") if most == 1 else ("2 * G", f", G a divisor of {most}")
+        raise ValueError(f"offset must be ({rois}, {pairs}, {output[0]}, {output[1]}){why}: {tuple(offset.shape)}")
 
 
 def _checked_boxes(input: Tensor, boxes: Tensor | Sequence[Tensor], scale: float) -> Tensor:

@@ -24,9 +24,10 @@ def raised(x: Tensor) -> Tensor:
 
 def table_of(features: Tensor, maps: int = 1, groups: int = 1) -> Tensor:
     """Return the pixels, (N * M * G * H * W, c): channel (g * c + i) * M + m is column i of map m and group g."""
-    pictures, _, height, width = features.shape
-    parts = features.reshape(pictures, groups, -1, maps, height * width)
-    return parts.permute(0, 3, 1, 4, 2).reshape(pictures * maps * groups * height * width, -1)
+    pictures, channels, height, width = features.shape
+    share = channels // (maps * groups)
+    parts = features.reshape(pictures, groups, share, maps, height * width)
+    return parts.permute(0, 3, 1, 4, 2).reshape(pictures * maps * groups * height * width, share)
 
 
 def rectangles(bins: Bins, shape: torch.Size, maps: int = 1, groups: int = 1) -> Rectangles:
@@ -37,13 +38,12 @@ def rectangles(bins: Bins, shape: torch.Size, maps: int = 1, groups: int = 1) ->
     group = torch.arange(groups, device=top.device)
     own = torch.arange(maps, device=top.device).view(-1, 1)  # the map of each bin
     base = (bins.picture.view(-1, 1, 1) * maps + own) * groups + group
-    down, along = (rois, -1, 1, 1), (rois, 1, -1, 1)
     return Rectangles(
         base=(base * (height * width)).expand(rois, bags[1] * bags[2], groups).reshape(-1),
-        top=top.view(down).expand(bags).reshape(-1),
-        rows=(bottom - top).view(down).expand(bags).reshape(-1),
-        left=left.view(along).expand(bags).reshape(-1),
-        columns=(right - left).view(along).expand(bags).reshape(-1),
+        top=top[:, :, None, None].expand(bags).reshape(-1),
+        rows=(bottom - top)[:, :, None, None].expand(bags).reshape(-1),
+        left=left[:, None, :, None].expand(bags).reshape(-1),
+        columns=(right - left)[:, None, :, None].expand(bags).reshape(-1),
         width=width,
     )
 

@@ -451,7 +451,8 @@ def test_rows_past_2_to_the_31_are_counted_in_64_bits():
     boxes = torch.tensor([[2000.0, 1, 2, 5, 6]])
     bins = roi_bins.bins_of(boxes, 1.0, (1, 1), (2000, 2000), last_included=True)
     rectangles = roi_tables.rectangles(bins, torch.Size((2001, 1, 2000, 2000)))
-    assert rectangles.pixel(torch.tensor([0]), torch.tensor([6])).item() == 2000 * 2000**2 + 3 * 2000 + 2
+    y, x, row = rectangles.pixel(torch.tensor([0]), torch.tensor([6]))
+    assert (y.item(), x.item(), row.item()) == (3, 2, 2000 * 2000**2 + 3 * 2000 + 2)
 
 
 @SAMPLES

@@ -54,7 +54,7 @@ def average(
 def _still(table: Tensor, bins: Rectangles) -> Tensor:
     """Eq. 5."""
     bag, place = entries(bins)
-    return sums(table, bins.pixel(bag, place), bins.area, None) / bins.area.clamp(min=1)[:, None]
+    return sums(table, bins.pixel(bag, place)[2], bins.area, None) / bins.area.clamp(min=1)[:, None]
 
 
 def _moved(table: Tensor, bins: Rectangles, dy: Tensor, dx: Tensor, height: int) -> Tensor:
@@ -63,10 +63,9 @@ def _moved(table: Tensor, bins: Rectangles, dy: Tensor, dx: Tensor, height: int)
     left, right, along, columns, begin = _span(bins.left, bins.columns, dx, bins.width)
     moved = replace(bins, top=start, rows=rows, left=begin, columns=columns)
     bag, place = entries(moved)
-    y = start[bag] + place // columns[bag]
-    x = begin[bag] + place % columns[bag]
+    y, x, pixel = moved.pixel(bag, place)
     weight = _weight(y, top, bottom, down, bag) * _weight(x, left, right, along, bag)
-    return sums(table, moved.pixel(bag, place), moved.area, weight) / bins.area.clamp(min=1)[:, None]
+    return sums(table, pixel, moved.area, weight) / bins.area.clamp(min=1)[:, None]
 
 
 def _span(first: Tensor, count: Tensor, shift: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

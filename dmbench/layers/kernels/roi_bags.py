@@ -35,11 +35,12 @@ class Rectangles:
         """Pixels of each, (B)."""
         return self.rows * self.columns
 
-    def pixel(self, which: Tensor, place: Tensor) -> Tensor:
-        """Return the row of the table of the pixel at `place`, in reading order, of the rectangles `which`."""
+    def pixel(self, which: Tensor, place: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return y, x and the row of the table of the pixel at `place`, in reading order, of the rectangles `which`."""
         columns = self.columns[which]
-        y = self.top[which] + place // columns
-        return self.base[which] + y * self.width + self.left[which] + place % columns
+        down = place // columns
+        y, x = self.top[which] + down, self.left[which] + (place - down * columns)
+        return y, x, self.base[which] + y * self.width + x
 
 
 def maxima(table: Tensor, bins: Rectangles) -> Tensor:
@@ -92,8 +93,8 @@ def _blocks(bins: Rectangles, table: Tensor) -> list[tuple[Tensor, Tensor]]:
     while begin < len(areas) and areas[begin]:
         which = order[begin : begin + max(1, limit // areas[begin])]
         which = which[bins.area[which] > 0]
-        place = torch.arange(areas[begin], device=table.device)
-        blocks.append((which, bins.pixel(which[:, None], place.minimum(bins.area[which, None] - 1))))
+        place = torch.arange(areas[begin], device=table.device).minimum(bins.area[which, None] - 1)
+        blocks.append((which, bins.pixel(which[:, None], place)[2]))
         begin += len(which)
     return blocks
 
@@ -111,4 +112,9 @@ def sums(table: Tensor, pixel: Tensor, area: Tensor, weight: Tensor | None) -> T
     pixel: (T), rows of the table. area: (B), how many belong to each bin, in this order. weight: (T), or None for 1.
     """
     starts = area.cumsum(0) - area
+    if table.shape[1] == 1:
+        # Of single numbers this is no slower, and its gradient a ninth of the time: embedding_bag's sorts.
+        values = table[:, 0].index_select(0, pixel)
+        bag = torch.repeat_interleave(area)
+        return table.new_zeros(len(area)).index_add(0, bag, values if weight is None else values * weight)[:, None]
     return torch.embedding_bag(table, pixel, starts, False, 0, False, weight)[0]

@@ -27,7 +27,8 @@ def table_of(features: Tensor, maps: int = 1, groups: int = 1) -> Tensor:
     pictures, channels, height, width = features.shape
     share = channels // (maps * groups)
     parts = features.reshape(pictures, groups, share, maps, height * width)
-    return parts.permute(0, 3, 1, 4, 2).reshape(pictures * maps * groups * height * width, share)
+    # One picture would stay a view with strides, and each row of the table be read from all over it.
+    return parts.permute(0, 3, 1, 4, 2).reshape(pictures * maps * groups * height * width, share).contiguous()
 
 
 def rectangles(bins: Bins, shape: torch.Size, maps: int = 1, groups: int = 1) -> Rectangles:

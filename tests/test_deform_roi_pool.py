@@ -130,7 +130,7 @@ def gradients(pool, x, boxes, *others, **options):
     x = x.clone().requires_grad_()
     result = pool(x, boxes, *others, **options)
     wanted = [x, *(t for t in others if isinstance(t, torch.Tensor))]
-    return torch.autograd.grad(result, wanted, noise(*result.shape, seed=1).to(result.dtype))
+    return torch.autograd.grad(result, wanted, noise(*result.shape, seed=1).to(result))
 
 
 @few
@@ -432,6 +432,31 @@ def test_autocast_takes_the_offsets_of_its_own_layers():
         found = layer(x, boxes)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, layer(x, boxes), rtol=0, atol=0.1)
+
+
+@SAMPLES
+def test_gradients_are_the_same_bit_for_bit_each_time(samples):
+    x, boxes, offset = (t.float() for t in small(True))
+    first, second = (gradients(deform_ps_roi_pool, x, boxes, offset, BINS, samples=samples) for _ in range(2))
+    for one, other in zip(first, second, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+@SAMPLES
+def test_a_gpu_gives_what_the_cpu_gives(samples, cuda):
+    for sensitive, pool in ((False, deform_roi_pool), (True, deform_ps_roi_pool)):
+        x, boxes, offset = small(sensitive)
+        there = [t.to(cuda) for t in (x, boxes, offset)]
+        expected = (
+            pool(x, boxes, offset, BINS, samples=samples),
+            *gradients(pool, x, boxes, offset, BINS, samples=samples),
+        )
+        found = pool(*there, BINS, samples=samples), *gradients(pool, *there, BINS, samples=samples)
+        for one, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(one.cpu(), other, rtol=0, atol=1e-13)
+    for pool in PLAIN.values():
+        expected, found = pool(x, boxes, BINS), pool(there[0], there[1], BINS)
+        torch.testing.assert_close(found.cpu(), expected, rtol=0, atol=1e-13)
 
 
 def test_a_list_of_boxes_is_one_tensor_for_each_picture():

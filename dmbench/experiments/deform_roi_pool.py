@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dmbench.harness.errors import ContractError
 from dmbench.harness.experiment import Context, Subject, experiment
@@ -119,10 +119,9 @@ def pictures(ctx: Context) -> dict[str, float]:
     pool = ctx.subject("deform_roi_pool")
     whole = torch.tensor([[0.0, 0, 0, WIDTH - 1, HEIGHT - 1]], dtype=torch.float64, device=ctx.device)
     constant = torch.full((1, 1, HEIGHT, WIDTH), 0.7, dtype=torch.float64, device=ctx.device)
-    y, x = (torch.arange(n, dtype=torch.float64, device=ctx.device) for n in (HEIGHT, WIDTH))
+    y, x, number = (torch.arange(n, dtype=torch.float64, device=ctx.device) for n in (HEIGHT, WIDTH, BINS))
     slope = (2 * x - 3 * y[:, None]).view(1, 1, HEIGHT, WIDTH)
     inner = torch.tensor([[0.0, 7, 6, 7 + 35 - 1, 6 + 21 - 1]], dtype=torch.float64, device=ctx.device)
-    number = torch.arange(BINS).to(x)
     # Bins of 5 x 3 pixels: the average is the value in the middle.
     expected = 2 * (7 + 5 * number + 2) - 3 * (6 + 3 * number + 1)[:, None]
     still, off = torch.zeros(1, 2, BINS, BINS).to(x), torch.full((1, 2, BINS, BINS), 0.7, dtype=x.dtype).to(x)
@@ -154,10 +153,10 @@ def as_built(ctx: Context) -> dict[str, float]:
 @experiment("faster_rcnn_parameters_added", "rfcn_parameters_added", tier="quick")
 def parameters_added(ctx: Context) -> dict[str, float]:
     """Count what the offsets of three deformable convolutions and of the pooling add, in millions."""
-    convolutions = 3 * count(DeformConv2d(512, 512, 3).branch)
-    boxes = DeformPSRoIPool(FEATURES, 4, BINS, groups=1)
-    classes = DeformPSRoIPool(FEATURES, CLASSES, BINS)
-    faster, rfcn = count(DeformRoIPool(256, BINS).fc), count(classes.fields) + count(boxes.fields)
+    boxes, classes = DeformPSRoIPool(FEATURES, 4, BINS, groups=1), DeformPSRoIPool(FEATURES, CLASSES, BINS)
+    branches = DeformConv2d(512, 512, 3).branch, DeformRoIPool(256, BINS).fc, boxes.fields, classes.fields
+    one, faster, *both = (sum(p.numel() for p in branch.parameters()) for branch in branches)
+    convolutions, rfcn = 3 * one, sum(both)
     ctx.note(convolutions=convolutions, faster_rcnn=faster, rfcn=rfcn)
     return {
         "faster_rcnn_parameters_added": (convolutions + faster) / 1e6,
@@ -194,11 +193,6 @@ def normalised(boxes: Tensor, last: int, dy: float, dx: float) -> Tensor:
     w, h = (boxes[:, high] - boxes[:, high - 2] + last for high in (3, 4))
     each = torch.stack([dx / (0.1 * w), dy / (0.1 * h)], 1)
     return each.view(-1, 2, 1, 1).expand(-1, -1, BINS, BINS).contiguous()
-
-
-def count(branch: nn.Module) -> int:
-    """Count the parameters."""
-    return sum(p.numel() for p in branch.parameters())
 
 
 def difference(ours: Tensor, expected: Tensor) -> float:

@@ -18,11 +18,13 @@ Differs from the paper:
    the pixels inside the picture, and an empty bin is 0.
 2. torchvision computes the bounds of bins in floating point: of 7 bins the last reads a row too many where an RoI has
    57, 114 or 121 pixels in float32, or 29, 58, 116 or 123 in float64. Here they are whole numbers, as printed.
-3. torchvision.ops.ps_roi_pool never reads the last row and column of the picture. R-FCN does, and so does this.
+3. torchvision.ops.ps_roi_pool never reads the last row and column of the picture. The authors' code does, and this.
+   A NaN makes its bins NaN here, and the maximum of infinities below is one; torchvision passes over both.
 4. The authors' code (`samples=4`) rounds the corners before it scales them, takes half a pixel off, keeps fractional
    bins of at least 0.1 / k pixels, reads samples x samples points from each bin's first corner on, clamps those within
-   half a pixel outside, and leaves out of the mean those farther away. Eq. 6 instead moves the whole bin, and what is
-   moved outside counts as zero. At whole positions the slope here is the one to the right; in their code it is 0.
+   half a pixel outside, and leaves out of the mean those farther away. (Its plain position-sensitive pooling reads all
+   pixels that such a bin touches.) Eq. 6 instead moves whole pixels, and what is moved outside counts as zero.
+5. At whole positions, as at the start of training, the slope is the one to the right; in the authors' code it is 0.
 """
 
 import math
@@ -43,7 +45,8 @@ Pair = int | tuple[int, int]
 def roi_pool(input: Tensor, boxes: Boxes, output_size: Pair, spatial_scale: float = 1.0) -> Tensor:
     """Take the maximum of each bin; as torchvision.ops.roi_pool.
 
-    The gradient goes to the first of equal maxima in reading order; boxes have none, in any function here.
+    The gradient goes to the first of equal maxima in reading order; boxes have none, in any function here. Boxes are
+    looked at before anything is computed: a GPU waits for that, and torch.compile breaks its graph there.
 
     Args:
         input: (N, C, H, W), floating; float16 and bfloat16, and all under autocast, are computed in float32.
@@ -53,7 +56,7 @@ def roi_pool(input: Tensor, boxes: Boxes, output_size: Pair, spatial_scale: floa
         spatial_scale: pixels of the features for one of the original picture, as 1 / 16.
 
     Returns:
-        (R, C, kh, kw), dtype of input; channels last in memory where the input is. A NaN makes its bins NaN.
+        (R, C, kh, kw), dtype of input; channels last in memory where the input is.
 
     Raises:
         ValueError: a box is not finite, or of a picture that is not there; sizes or devices do not fit.
@@ -118,58 +121,41 @@ def deform_ps_roi_pool(
     return average(input, boxes, offset, output, spatial_scale, gamma, samples, position_sensitive=True)
 
 
-class DeformRoIPool(nn.Module):
+class _Layer(nn.Module):
+    def __init__(self, output_size: Pair, spatial_scale: float, gamma: float, samples: int | None) -> None:
+        super().__init__()
+        self.size, self.scale, self.gamma, self.samples = pair(output_size), spatial_scale, gamma, samples
+        self.bins = math.prod(self.size)
+
+
+class DeformRoIPool(_Layer):
     """The layer with its offset branch (Figure 3): Eq. 5, a fully connected layer to the offsets, Eq. 6.
 
     The branch starts at zero, and the layer as Eq. 5. The authors train it at 0.01 of the learning rate (section 2.3).
-
-    Args:
-        channels: C.
-        output_size, spatial_scale, gamma, samples: as in `deform_roi_pool`.
+    channels: C. Other arguments as in `deform_roi_pool`.
     """
 
     def __init__(
-        self,
-        channels: int,
-        output_size: Pair,
-        spatial_scale: float = 1.0,
-        *,
-        gamma: float = 0.1,
-        samples: int | None = None,
+        self, channels: int, output_size: Pair, spatial_scale: float = 1, gamma: float = 0.1, samples: int | None = None
     ) -> None:
-        super().__init__()
-        self.output_size, self.spatial_scale, self.gamma, self.samples = (
-            pair(output_size),
-            spatial_scale,
-            gamma,
-            samples,
-        )
-        bins = math.prod(self.output_size)
-        self.fc = nn.Linear(channels * bins, 2 * bins)
-        nn.init.zeros_(self.fc.weight)
-        nn.init.zeros_(self.fc.bias)
+        super().__init__(output_size, spatial_scale, gamma, samples)
+        self.fc = nn.Linear(channels * self.bins, 2 * self.bins)
+        _zero(self.fc)
 
     def forward(self, input: Tensor, boxes: Boxes) -> Tensor:
         """(N, C, H, W) and R boxes to (R, C, kh, kw)."""
-        size, scale = self.output_size, self.spatial_scale
-        pooled = deform_roi_pool(input, boxes, None, size, scale, samples=self.samples)
-        offset = self.fc(pooled.flatten(1)).view(-1, 2, *size)
-        return deform_roi_pool(input, boxes, offset, size, scale, gamma=self.gamma, samples=self.samples)
+        pooled = deform_roi_pool(input, boxes, None, self.size, self.scale, samples=self.samples)
+        offset = self.fc(pooled.flatten(1)).view(-1, 2, *self.size)
+        return deform_roi_pool(input, boxes, offset, self.size, self.scale, gamma=self.gamma, samples=self.samples)
 
 
-class DeformPSRoIPool(nn.Module):
+class DeformPSRoIPool(_Layer):
     """The layer with both convolutions (Figure 4): one to score maps, one to offset fields, 1 x 1.
 
-    The offset fields are pooled as the scores are, without offsets. They start at zero, and the layer as R-FCN's.
-
-    Args:
-        in_channels: of the features.
-        out_channels: C, R-FCN's classes with the background.
-        output_size, spatial_scale, gamma, samples: as in `deform_roi_pool`.
-        groups: G; None for one for each output channel (section 2.2: "also for each class").
-
-    Raises:
-        ValueError: groups does not divide out_channels.
+    The fields are pooled as the scores are, without offsets. They start at zero, and the layer as R-FCN's.
+    in_channels: of the input. out_channels: C. groups: G; None for C, an offset "also for each class" (section 2.2).
+    Other arguments as in `deform_roi_pool`.
+    Raises: ValueError: groups does not divide out_channels.
     """
 
     def __init__(
@@ -177,31 +163,26 @@ class DeformPSRoIPool(nn.Module):
         in_channels: int,
         out_channels: int,
         output_size: Pair,
-        spatial_scale: float = 1.0,
-        *,
-        groups: int | None = None,
+        spatial_scale: float = 1,
         gamma: float = 0.1,
         samples: int | None = None,
+        groups: int | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(output_size, spatial_scale, gamma, samples)
         groups = out_channels if groups is None else groups
         if groups < 1 or out_channels % groups:
             raise ValueError(f"groups must divide out_channels {out_channels}: {groups}")
-        self.output_size, self.spatial_scale, self.gamma, self.samples = (
-            pair(output_size),
-            spatial_scale,
-            gamma,
-            samples,
-        )
-        bins = math.prod(self.output_size)
-        self.scores = nn.Conv2d(in_channels, out_channels * bins, 1)
-        self.fields = nn.Conv2d(in_channels, 2 * groups * bins, 1)
-        nn.init.zeros_(self.fields.weight)
-        nn.init.zeros_(self.fields.bias)  # type: ignore[arg-type]
+        self.scores = nn.Conv2d(in_channels, out_channels * self.bins, 1)
+        self.fields = nn.Conv2d(in_channels, 2 * groups * self.bins, 1)
+        _zero(self.fields)
 
     def forward(self, input: Tensor, boxes: Boxes) -> Tensor:
         """(N, in_channels, H, W) and R boxes to (R, C, kh, kw)."""
-        size, scale = self.output_size, self.spatial_scale
-        offset = deform_ps_roi_pool(self.fields(input), boxes, None, size, scale, samples=self.samples)
-        scores = self.scores(input)
-        return deform_ps_roi_pool(scores, boxes, offset, size, scale, gamma=self.gamma, samples=self.samples)
+        size, scale, samples, fields = self.size, self.scale, self.samples, self.fields(input)
+        offset = deform_ps_roi_pool(fields, boxes, None, size, scale, samples=samples)
+        return deform_ps_roi_pool(self.scores(input), boxes, offset, size, scale, gamma=self.gamma, samples=samples)
+
+
+def _zero(branch: nn.Module) -> None:
+    for parameter in branch.parameters():
+        nn.init.zeros_(parameter)

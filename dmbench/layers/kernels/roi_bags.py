@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 BLOCK = 1 << 19  # numbers that a block of maxima reads: they stay in a CPU's cache
-WIDE = 1 << 26  # the same on a GPU, which wants few launches
+WIDE = 1 << 24  # the same on a GPU, which wants few launches
 
 
 @dataclass(frozen=True)

@@ -225,26 +225,32 @@ def test_bounds_of_bins_are_whole_where_floating_point_reads_a_row_too_many():
 
 
 def small(sensitive, groups=2):
-    """Features, boxes and offsets of one small case, away from whole positions: (2, 12 or 4, 6, 7), 3 boxes."""
+    """Features, boxes and offsets of one small case, away from whole positions: (2, 24 or 4, 6, 7), 3 boxes."""
     channels = 4 * math.prod(BINS) if sensitive else 4
     boxes = torch.tensor([[0, 0, 1, 5, 4], [1, -2, 2, 3, 9], [1, 4, 4, 2, 1]], dtype=torch.float64)
     return noise(2, channels, 6, 7), boxes, noise(3, 2 * groups if sensitive else 2, *BINS)
 
 
+def tiny(sensitive):
+    """The same for 1 x 2 bins and two output channels: few enough numbers to be varied one by one."""
+    boxes = torch.tensor([[0, 0, 1, 3, 2], [1, -2, 2, 3, 9]], dtype=torch.float64)
+    return noise(2, 4 if sensitive else 2, 4, 4), boxes, noise(2, 4 if sensitive else 2, 1, 2)
+
+
 @pytest.mark.parametrize("name", PLAIN)
 def test_gradcheck_of_the_plain_ones(name):
-    x, boxes, _ = small(name != "maximum")
+    x, boxes, _ = tiny(name != "maximum")
     x.requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: PLAIN[name](x, boxes, BINS), x)
+    assert torch.autograd.gradcheck(lambda x: PLAIN[name](x, boxes, (1, 2)), x)
 
 
 @EACH
 @SAMPLES
 def test_gradcheck_of_features_and_offsets(sensitive, samples):
-    x, boxes, offset = small(sensitive)
+    x, boxes, offset = tiny(sensitive)
     pool = DEFORMABLE["position-sensitive" if sensitive else "bins"]
     inputs = (x.requires_grad_(), offset.requires_grad_())
-    assert torch.autograd.gradcheck(lambda x, o: pool(x, boxes, o, BINS, samples=samples), inputs)
+    assert torch.autograd.gradcheck(lambda x, o: pool(x, boxes, o, (1, 2), samples=samples), inputs)
 
 
 @EACH
@@ -278,16 +284,15 @@ def test_boxes_have_no_gradient():
     assert torch.autograd.grad(result.sum(), boxes, allow_unused=True) == (None,)
 
 
-def test_second_derivatives_are_right_of_the_maximum_and_refused_of_the_averages():
-    x, boxes, offset = small(False)
+def test_second_derivatives_are_right_or_refused():
+    x, boxes, offset = tiny(False)
     x.requires_grad_()
-    assert torch.autograd.gradgradcheck(lambda x: roi_pool(x, boxes, BINS), x)
-    (once,) = torch.autograd.grad(
-        deform_roi_pool(x, boxes, offset.requires_grad_(), BINS).square().sum(), x, create_graph=True
-    )
-    with pytest.raises(
-        (RuntimeError, NotImplementedError), match="derivative for .* is not implemented|not implemented"
-    ):
+    assert torch.autograd.gradgradcheck(lambda x: roi_pool(x, boxes, (1, 2)), x)
+    inputs = x[:, :1].detach().requires_grad_(), offset.clone().requires_grad_()
+    assert torch.autograd.gradgradcheck(lambda x, o: deform_roi_pool(x, boxes, o, (1, 2)), inputs)
+    squares = deform_roi_pool(x, boxes, offset.requires_grad_(), (1, 2)).square().sum()
+    (once,) = torch.autograd.grad(squares, x, create_graph=True)
+    with pytest.raises((RuntimeError, NotImplementedError), match="not implemented"):
         torch.autograd.grad(once.square().sum(), offset)
 
 
@@ -467,7 +472,7 @@ def test_a_list_of_boxes_is_one_tensor_for_each_picture():
 
 def test_torch_compile_gives_the_same():
     x, boxes, offset = small(True)
-    compiled = torch.compile(deform_ps_roi_pool, backend="aot_eager")
+    compiled = torch.compile(deform_ps_roi_pool, backend="eager")
     expected = deform_ps_roi_pool(x, boxes, offset, BINS)
     torch.testing.assert_close(compiled(x, boxes, offset, BINS), expected, rtol=0, atol=1e-14)
 

@@ -95,7 +95,8 @@ def deform_roi_pool(
         gamma: scales the offsets.
         samples: None for the pixels of the bin, as printed; 4 for the sample points of the authors' code.
 
-    Returns and raises as `roi_pool`. Second derivatives and forward mode are refused.
+    Returns and raises as `roi_pool`. Second derivatives and forward mode are right where torch has them for what a
+    group's channels take (one channel: yes, more: embedding_bag, no), and refused elsewhere.
     """
     output, boxes = checked(input, boxes, output_size, spatial_scale, offset, samples)
     return average(input, boxes, offset, output, spatial_scale, gamma, samples, position_sensitive=False)

@@ -12,7 +12,8 @@ import triton.language as tl
 from torch.testing import assert_close
 from triton.runtime import interpreter
 
-from dmbench.layers.deform_conv2d import _geometry, canonical_deform_conv2d, equations
+from dmbench.layers.deform_conv2d import _geometry, canonical_deform_conv2d, deform_conv2d, equations
+from dmbench.layers.kernels import deform_conv2d_triton as kernels
 from dmbench.layers.kernels import deform_conv2d_triton_plan as plan
 from dmbench.layers.kernels import deform_conv2d_triton_run as runs
 from dmbench.layers.kernels.deform_conv2d_triton import deform_conv2d_triton
@@ -171,6 +172,47 @@ def test_the_operator_is_as_torch_wants_it_and_compiles_without_a_graph_break():
     assert_close(found, expected, rtol=0, atol=0)
     for one, other in zip(*(torch.autograd.grad(y.sum(), leaves) for y in (found, expected)), strict=True):
         assert_close(one, other, rtol=0, atol=0)
+
+
+def test_the_layer_takes_the_kernels_on_its_device_also_compiled_and_under_autocast(monkeypatch):
+    as_if_on_a_gpu(monkeypatch)
+    tensors, pairs = make(kernel=(1, 1), batch=1)
+    x, offset, weight, bias, mask = tensors
+
+    def layer(x):
+        return deform_conv2d(x, offset, weight, bias, *pairs, mask)
+
+    leaf = x.requires_grad_()
+    expected = by_kernels(tensors, pairs)
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
+    for result in (layer(leaf), compiled(leaf)):
+        assert "deform_conv2d" in result.grad_fn.name() or "CompiledFunction" in result.grad_fn.name()
+        assert_close(result, expected, rtol=0, atol=0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert_close(layer(x), expected, rtol=0, atol=0)
+        lower = layer(x.bfloat16())
+    assert lower.dtype == torch.bfloat16
+    assert (lower.double() - expected.double()).norm() <= 2 * CLOSE[torch.bfloat16] * expected.double().norm()
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch scripts its own decompositions
+def test_forward_mode_takes_the_canonical_form(monkeypatch):
+    as_if_on_a_gpu(monkeypatch)
+    (x, *others), pairs = make(kernel=(1, 1), batch=1)
+
+    def tangent(convolve, dtype):
+        weights = [t.to(dtype) for t in others]
+        call = lambda x: convolve(x, *weights[:3], *pairs, weights[3])  # noqa: E731
+        return torch.func.jvp(call, (x.to(dtype),), (x.to(dtype),))[1]
+
+    found, expected = tangent(deform_conv2d, torch.float32), tangent(canonical_deform_conv2d, torch.float64)
+    assert (found - expected).norm() <= 1e-6 * expected.norm()
+
+
+def as_if_on_a_gpu(monkeypatch):
+    monkeypatch.setattr(kernels, "DEVICE", "cpu")
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
 
 
 def test_second_derivatives_are_the_canonical_forms():

@@ -145,7 +145,7 @@ def test_where_the_kernels_cannot_run_one_warning_says_why(reason, facts, monkey
         device = torch.device("cuda")
         dtype = facts.get("dtype", torch.float32)
 
-    kernels._obstacle.cache_clear()
+    kernels._found_obstacle.cache_clear()
     monkeypatch.setattr(kernels, "warned", set())
     monkeypatch.setattr(torch.version, "cuda", facts.get("cuda", "13.0"))
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: facts.get("capability", (9, 0)))
@@ -155,7 +155,7 @@ def test_where_the_kernels_cannot_run_one_warning_says_why(reason, facts, monkey
     with pytest.warns(RuntimeWarning, match=f"deform_conv2d takes its slower torch form: {reason}") as caught:
         assert [kernels.takes(Image()) for _ in range(2)] == [False, False]
     assert len(caught) == 1
-    kernels._obstacle.cache_clear()
+    kernels._found_obstacle.cache_clear()
 
 
 @pytest.mark.parametrize("legacy", [True, False])

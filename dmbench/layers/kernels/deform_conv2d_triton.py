@@ -25,6 +25,7 @@ from torch import Tensor
 from dmbench.layers.kernels import deform_conv2d_triton_op  # noqa: F401, defines the operator
 from dmbench.layers.kernels.deform_conv2d_cpu import Geometry, Tensors
 
+DEVICE = "cuda"
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 CAPABILITY = (8, 0)  # the first with bfloat16 and tf32 in its matrix units
 warned: set[str] = set()
@@ -32,7 +33,7 @@ warned: set[str] = set()
 
 def takes(image: Tensor) -> bool:
     """Whether the kernels can run for this image; on a GPU where they cannot one warning says why."""
-    if image.device.type != "cuda":
+    if image.device.type != DEVICE:
         return False
     reason = _obstacle(image.device, image.dtype)
     if reason and reason not in warned and not torch.compiler.is_compiling():
@@ -41,8 +42,13 @@ def takes(image: Tensor) -> bool:
     return not reason
 
 
-@cache
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _obstacle(device: torch.device, dtype: torch.dtype) -> str:
+    return _found_obstacle(device, dtype)
+
+
+@cache
+def _found_obstacle(device: torch.device, dtype: torch.dtype) -> str:
     if dtype not in DTYPES:
         return f"no kernel for {dtype}"
     if torch.version.cuda is None:

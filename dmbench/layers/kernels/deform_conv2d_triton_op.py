@@ -57,8 +57,9 @@ def _differentiate(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
     if torch.is_grad_enabled():
         from dmbench.layers.deform_conv2d import equations  # the canonical form, which imports this file
 
-        raised: Any = [None if t is None else t.float() for t in tensors]
-        result = equations(*raised, geometry_of(image, offset, weight, *pairs)).to(image.dtype)
+        raised: list[Any] = [None if t is None else t.float() for t in tensors]
+        raised.append(geometry_of(image, offset, weight, *pairs))
+        result = equations(*raised).to(image.dtype)
         asked = [tensor for tensor, want in zip(tensors, wanted, strict=True) if want]
         again = iter(torch.autograd.grad(result, asked, upstream, create_graph=True))
         return (*(next(again) if want else None for want in wanted), None, None, None)

@@ -140,6 +140,12 @@ def test_the_deterministic_gradient_is_the_same_and_goes_by_pictures(monkeypatch
     assert_close(found, before, rtol=0, atol=1e-5)
 
 
+def test_at_whole_offsets_the_slope_is_the_one_to_the_right():
+    tensors, pairs = make()
+    tensors[1].round_()
+    agree(tensors, pairs)
+
+
 def test_far_infinite_and_nan_offsets_are_as_in_the_canonical_form():
     tensors, pairs = make()
     offset = tensors[1]

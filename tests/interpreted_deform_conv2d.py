@@ -191,7 +191,8 @@ def test_the_layer_takes_the_kernels_on_its_device_also_compiled_and_under_autoc
     leaf = x.requires_grad_()
     expected = by_kernels(tensors, pairs)
     compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
-    for result in (layer(leaf), compiled(leaf)):
+    dynamic = torch.compile(layer, backend="aot_eager", fullgraph=True, dynamic=True)
+    for result in (layer(leaf), compiled(leaf), dynamic(leaf)):
         assert "deform_conv2d" in result.grad_fn.name() or "CompiledFunction" in result.grad_fn.name()
         assert_close(result, expected, rtol=0, atol=0)
     with torch.autocast("cpu", dtype=torch.bfloat16):

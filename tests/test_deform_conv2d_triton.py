@@ -107,6 +107,13 @@ def test_other_sizes_compile_too(channels, side, deformable, layout, dtype, forw
     check(found, {"forward_kernel"} if forward else {"samples_kernel", "weights_kernel"})
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("forward", [True, False])
+def test_sizes_of_one_compile_too(forward, monkeypatch, tmp_path):
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    assert compiled(monkeypatch, torch.float32, 1, 1, forward=forward)
+
+
 def check(found, names):
     assert set(found) == names
     for kernel in found.values():

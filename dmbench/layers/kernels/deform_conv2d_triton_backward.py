@@ -13,7 +13,7 @@ import triton.language as tl
 from torch import Tensor
 
 from dmbench.layers.kernels.deform_conv2d_cpu import Geometry
-from dmbench.layers.kernels.deform_conv2d_triton_plan import grid_of, plan_samples, precision_of, wide
+from dmbench.layers.kernels.deform_conv2d_triton_plan import grid_of, plan_samples, precision_of, total, wide
 from dmbench.layers.kernels.deform_conv2d_triton_samples import corner, launch, locate
 
 NOTHING, ADDED, WRITTEN = 0, 1, 2  # what becomes of the columns' gradient
@@ -67,7 +67,7 @@ def samples_kernel(
         within = index % blocks * BN + tl.arange(0, BN)
         ok = within < cell
         group = start // share
-        total = tl.zeros((BM, BN), tl.float32)
+        tile = tl.zeros((BM, BN), tl.float32)
         for begin in range(0, each, BK):
             f = begin + tl.arange(0, BK)
             row = (group * each + f).to(INDEX)
@@ -81,7 +81,7 @@ def samples_kernel(
                 mask=(f < each)[:, None] & ok[None, :],
                 other=0.0,
             )
-            total = tl.dot(up, w, total, input_precision=PRECISION)
+            tile = tl.dot(up, w, tile, input_precision=PRECISION)
         channel = start + within
         # One corner after the other: side by side they take more registers than there are.
         for which in range(4):
@@ -89,17 +89,17 @@ def samples_kernel(
             near_y, near_x = tl.where(down == 1, ly, 1 - ly), tl.where(along == 1, lx, 1 - lx)
             pixel, here = first + down * width + along, (inside >> which) & 1
             if to_offset is not None:
-                dot = tl.sum(total * corner(image, pixel, here, channel, ok, channels), 1)
+                dot = tl.sum(tile * corner(image, pixel, here, channel, ok, channels), 1)
                 to_y += tl.where(down == 1, dot, -dot) * near_x
                 to_x += tl.where(along == 1, dot, -dot) * near_y
                 to_m += dot * near_y * near_x
             if SCATTER == 1:
                 at = to_image + pixel[:, None] * channels + channel[None, :]
                 sure = (here != 0)[:, None] & ok[None, :]
-                tl.atomic_add(at, total * (near_y * near_x * m)[:, None], mask=sure, sem="relaxed")
+                tl.atomic_add(at, tile * (near_y * near_x * m)[:, None], mask=sure, sem="relaxed")
         if SCATTER == 2:
             at = to_image + ((position * taps + tap) * channels)[:, None] + channel[None, :]
-            tl.store(at, total * m[:, None], mask=valid[:, None] & ok[None, :])
+            tl.store(at, tile * m[:, None], mask=valid[:, None] & ok[None, :])
 
     if to_offset is not None:
         n, place = position // area, position % area
@@ -161,4 +161,4 @@ def to_samples(
         INDEX=tl.int64 if wide(*indexed) else tl.int32,
         **plan.options,
     )
-    return None if to_offset is None else to_offset.sum(0), None if to_mask is None else to_mask.sum(0)
+    return None if to_offset is None else total(to_offset), None if to_mask is None else total(to_mask)

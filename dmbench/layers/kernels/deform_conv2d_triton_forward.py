@@ -57,7 +57,7 @@ def forward_kernel(
     valid = position < positions
     rows = (group * each + f).to(INDEX) * (taps * share)
 
-    total = tl.zeros((BM, BN), tl.float32)
+    tile = tl.zeros((BM, BN), tl.float32)
     for tap in range(split * taps // SPLIT, (split + 1) * taps // SPLIT):
         for part in range(CELLS // GROUPS):
             start = group * share + part * cell
@@ -74,14 +74,14 @@ def forward_kernel(
                     mask=ok[:, None] & (f < each)[None, :],
                     other=0.0,
                 )
-                total = tl.dot(columns.to(w.dtype), w, total, input_precision=PRECISION)
+                tile = tl.dot(columns.to(w.dtype), w, tile, input_precision=PRECISION)
     column = (group * each + f).to(INDEX)
     if bias is not None:
-        total += tl.load(bias + column, mask=f < each, other=0.0).to(tl.float32)[None, :]
+        tile += tl.load(bias + column, mask=f < each, other=0.0).to(tl.float32)[None, :]
     n, place = position // area, position % area
     out += split.to(INDEX) * positions * filters
     at = out + (n * out_n + place * out_p)[:, None] + (column * out_c)[None, :]
-    tl.store(at, total.to(out.dtype.element_ty), mask=valid[:, None] & (f < each)[None, :])
+    tl.store(at, tile.to(out.dtype.element_ty), mask=valid[:, None] & (f < each)[None, :])
 
 
 def convolve(

@@ -102,6 +102,11 @@ def wide(*tensors: Tensor) -> bool:
     return any(tensor.numel() >= INT32 - (1 << 24) for tensor in tensors)  # a block may reach past the end
 
 
+def total(parts: Tensor) -> Tensor:
+    """Return the sum of what the splits made, always in one order."""
+    return parts.sum(0) if len(parts) > 1 else parts[0]
+
+
 def grid_of(g: Geometry) -> tuple[int, ...]:
     """Return kernel, stride, padding and dilation, each rows and then columns."""
     return (*g.kernel, *g.stride, *g.padding, *g.dilation)

@@ -50,33 +50,32 @@ def backward(
     wanted: list[bool],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return the gradients of image, offset, weight and mask, laid out as those are, empty where not `wanted`."""
-    found = like((image, offset, weight, mask), wanted)
     if upstream.numel() == 0:
-        for one in found:
+        room = like((image, offset, weight, mask), wanted)
+        for one in room:
             one.zero_()
-        return found
+        return room
     from dmbench.layers.kernels.deform_conv2d_triton_weights import to_weights
 
     g = geometry_of(image, offset, weight, stride, padding, dilation)
-    pixels, offset, upstream = _channels_last(image), offset.contiguous(), _channels_last(upstream)
-    mask = None if mask is None else mask.contiguous()
+    pixels, places, upstream = _channels_last(image), offset.contiguous(), _channels_last(upstream)
+    modulation = None if mask is None else mask.contiguous()
     want_image, want_offset, want_weight, want_mask = wanted
-    into_image, into_offset, into_weight, into_mask = found
+    to_image = to_offset = to_weight = to_mask = None
     with torch.cuda.device_of(image):  # type: ignore[no-untyped-call]
         if want_weight:
-            total = to_weights(upstream, pixels, offset, mask, weight.shape[0], g)
-            into_weight.copy_(total.view(weight.shape[0], *g.kernel, -1).permute(0, 3, 1, 2))
+            to_weight = to_weights(upstream, pixels, places, modulation, weight.shape[0], g)
+            to_weight = to_weight.view(weight.shape[0], *g.kernel, -1).permute(0, 3, 1, 2)
         if want_image or want_offset or want_mask:
-            coordinates = want_offset or want_mask
-            inputs = (upstream, pixels, offset, _matrices(weight), mask)
-            to_image, to_offset, to_mask = _to_samples(inputs, want_image, coordinates, g)
-            if to_image is not None:
-                into_image.copy_(to_image.permute(0, 3, 1, 2))
-            if to_offset is not None and want_offset:
-                into_offset.copy_(to_offset)
-            if to_mask is not None and want_mask:
-                into_mask.copy_(to_mask)
-    return found
+            inputs = (upstream, pixels, places, _matrices(weight), modulation)
+            to_image, to_offset, to_mask = _to_samples(inputs, want_image, want_offset or want_mask, g)
+            to_image = None if to_image is None else to_image.permute(0, 3, 1, 2)
+    return (
+        _as(image, to_image, image),
+        _as(offset, to_offset if want_offset else None, image),
+        _as(weight, to_weight, image),
+        _as(mask, to_mask if want_mask else None, image),
+    )
 
 
 def _to_samples(
@@ -111,6 +110,16 @@ def _to_samples(
         to_offsets += [] if to_offset is None else [to_offset]
         to_masks += [] if to_mask is None else [to_mask]
     return total, torch.cat(to_offsets) if to_offsets else None, torch.cat(to_masks) if to_masks else None
+
+
+def _as(given: Tensor | None, gradient: Tensor | None, image: Tensor) -> Tensor:
+    """Return the gradient in the dtype and layout of what it belongs to, not copied where it has them."""
+    if given is None or gradient is None:
+        return image.new_empty(0)
+    layout = layout_of(given)
+    if gradient.dtype == given.dtype and gradient.is_contiguous(memory_format=layout):
+        return gradient
+    return torch.empty(given.shape, dtype=given.dtype, device=given.device, memory_format=layout).copy_(gradient)
 
 
 def like(

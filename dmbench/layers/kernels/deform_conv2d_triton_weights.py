@@ -11,7 +11,7 @@ import triton.language as tl
 from torch import Tensor
 
 from dmbench.layers.kernels.deform_conv2d_cpu import Geometry
-from dmbench.layers.kernels.deform_conv2d_triton_plan import grid_of, plan_weights, precision_of, wide
+from dmbench.layers.kernels.deform_conv2d_triton_plan import grid_of, plan_weights, precision_of, total, wide
 from dmbench.layers.kernels.deform_conv2d_triton_samples import launch, locate, sample
 
 
@@ -54,7 +54,7 @@ def weights_kernel(
     row = (start // share * each + f).to(INDEX)
     ok = within < cell
 
-    total = tl.zeros((BM, BN), tl.float32)
+    tile = tl.zeros((BM, BN), tl.float32)
     steps = tl.cdiv(positions, BK)
     # Whole steps to each part: the last may have fewer.
     most = tl.cdiv(steps, SPLIT)
@@ -71,10 +71,10 @@ def weights_kernel(
             mask=valid[None, :] & (f < each)[:, None],
             other=0.0,
         )
-        total = tl.dot(up, columns.to(up.dtype), total, input_precision=PRECISION)
+        tile = tl.dot(up, columns.to(up.dtype), tile, input_precision=PRECISION)
     to_weight += split.to(INDEX) * filters * taps * share
     at = to_weight + (row * (taps * share))[:, None] + (tap * share + start % share + within)[None, :]
-    tl.store(at, total, mask=(f < each)[:, None] & ok[None, :])
+    tl.store(at, tile, mask=(f < each)[:, None] & ok[None, :])
 
 
 def to_weights(
@@ -108,4 +108,4 @@ def to_weights(
         INDEX=tl.int64 if wide(image, offset, upstream, parts) else tl.int32,
         **plan.options,
     )
-    return parts.sum(0)
+    return total(parts)

@@ -97,6 +97,29 @@ def test_odd_sizes_agree_with_float64(shape, kernel, cuda):
     check(make(cuda, shape, 7, kernel=kernel))
 
 
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_far_infinite_and_nan_offsets_are_as_in_the_canonical_form(deterministic, cuda, monkeypatch):
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: deterministic)
+    tensors = make(cuda, (1, 16, 12, 13), 16)
+    flat = tensors[1].view(-1)
+    for index, value in enumerate((1e30, -1e30, math.inf, -math.inf, -1.5, 12.5)):
+        flat[index::17] = value
+    check(tensors)
+    flat[5::400] = math.nan
+    result, to_image, *_ = run(deform_conv2d, tensors)
+    expected = run(canonical_deform_conv2d, tensors)[0]
+    assert_close(result.isnan(), expected.isnan(), rtol=0, atol=0)
+    assert expected.isnan().any()
+    assert to_image.isfinite().all()
+
+
+def test_a_nan_pixel_that_no_sample_touches_does_not_leak(cuda):
+    x, offset, weight, bias, _ = make(cuda, (1, 16, 12, 13), 16)
+    x[..., 0, 0] = math.nan
+    result = deform_conv2d(x, torch.full_like(offset, 100), weight, bias, 1, 1)
+    assert_close(result, bias.view(-1, 1, 1).expand_as(result), rtol=0, atol=0)
+
+
 def test_the_error_does_not_move_between_runs(cuda):
     tensors = make(cuda, (4, 64, 33, 31), 64)
     found = [errors(run(deform_conv2d, tensors), tensors) for _ in range(5)]

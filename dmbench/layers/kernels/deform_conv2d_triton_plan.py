@@ -48,7 +48,7 @@ def plan_forward(g: Geometry, filters: int, dtype: torch.dtype, device: torch.de
     heights = (64,) if dtype == torch.float32 else (128, 64)
     m = min(heights, key=lambda m: m * tiles(tiles(g.positions, m) * across, processors(device)))
     split = max(1, min(g.taps, processors(device) // (tiles(g.positions, m) * across)))
-    return Plan(m, n, k, split, 8 if n >= 128 or m * n > 64 * 64 else 4, 2 if m == 128 or dtype == torch.float32 else 3)
+    return Plan(m, n, k, split, 8 if n >= 64 else 4, 2 if m == 128 or dtype == torch.float32 else 3)
 
 
 def plan_samples(g: Geometry, filters: int, dtype: torch.dtype, device: torch.device) -> Plan:

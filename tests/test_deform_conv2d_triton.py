@@ -35,10 +35,11 @@ def compiled(monkeypatch, dtype, channels=256, side=56, deformable=1, layout=tor
     pytest.importorskip("triton", reason="triton is not installed: pip install triton")
     from dmbench.layers.kernels import deform_conv2d_triton_backward as backward
     from dmbench.layers.kernels import deform_conv2d_triton_forward as forwards
+    from dmbench.layers.kernels import deform_conv2d_triton_sorted as ordered
     from dmbench.layers.kernels import deform_conv2d_triton_weights as weights
 
     found = {}
-    for module in (backward, forwards, weights):
+    for module in (backward, forwards, ordered, weights):
         monkeypatch.setattr(module, "launch", lambda *given, **options: found.update(build(*given, **options)))
     image = torch.empty(8, channels, side, side, dtype=dtype, device="meta").to(memory_format=torch.channels_last)
     offset, mask = image.new_empty(8, 18 * deformable, side, side), image.new_empty(8, 9 * deformable, side, side)
@@ -50,6 +51,9 @@ def compiled(monkeypatch, dtype, channels=256, side=56, deformable=1, layout=tor
     else:
         to_image = torch.empty(8, side, side, channels, device="meta")
         backward.to_samples(image, image, offset, matrices, mask, to_image, False, True, g)
+        samples = g.positions * 9
+        columns, places = torch.empty(samples, channels, device="meta"), torch.empty(deformable, samples, device="meta")
+        ordered.sum_samples(columns, places, places, to_image, g)
         weights.to_weights(image, image, offset, mask, channels, g)
     return found
 
@@ -59,7 +63,7 @@ def build(kernel, grid, *given, **options):
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    names = {torch.float32: "*fp32", torch.float16: "*fp16", torch.bfloat16: "*bf16"}
+    names = {torch.float32: "*fp32", torch.float16: "*fp16", torch.bfloat16: "*bf16", torch.int64: "*i64"}
     signature, constants, facts = {}, {}, {}
     for index, name in enumerate(kernel.arg_names):
         value = given[index] if index < len(given) else options.pop(name)
@@ -85,7 +89,7 @@ def test_the_forward_kernel_compiles_for_hopper_onto_its_matrix_units(dtype, mon
 def test_the_backward_kernels_compile_for_hopper_onto_its_matrix_units(dtype, monkeypatch, tmp_path):
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     found = compiled(monkeypatch, dtype, forward=False)
-    check(found, {"samples_kernel", "weights_kernel"})
+    check(found, {"samples_kernel", "sums_kernel", "weights_kernel"})
     assert "relaxed.add.v4.f32" in found["samples_kernel"].asm["ptx"]  # atomics by 16 bytes
 
 
@@ -104,7 +108,7 @@ def test_the_backward_kernels_compile_for_hopper_onto_its_matrix_units(dtype, mo
 def test_other_sizes_compile_too(channels, side, deformable, layout, dtype, forward, monkeypatch, tmp_path):
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     found = compiled(monkeypatch, dtype, channels, side, deformable, layout, forward)
-    check(found, {"forward_kernel"} if forward else {"samples_kernel", "weights_kernel"})
+    check(found, {"forward_kernel"} if forward else {"samples_kernel", "sums_kernel", "weights_kernel"})
 
 
 @pytest.mark.slow
@@ -116,8 +120,8 @@ def test_sizes_of_one_compile_too(forward, monkeypatch, tmp_path):
 
 def check(found, names):
     assert set(found) == names
-    for kernel in found.values():
-        assert "wgmma.mma_async" in kernel.asm["ptx"]
+    for name, kernel in found.items():
+        assert ("wgmma.mma_async" in kernel.asm["ptx"]) == (name != "sums_kernel")
         assert resources(kernel)["STACK"] == 0  # nothing is spilt
         assert kernel.metadata.shared <= 227 << 10  # bytes, of a block on sm_90
 

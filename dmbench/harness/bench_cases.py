@@ -1,10 +1,10 @@
 """The cases of a benchmark: what the suites in benchmarks/ declare, found by their files.
 
 A suite is a public class with `params` and `param_names`, one of them "device", whose `setup` sets `run`, a callable
-without arguments. One with a param "implementation" can be compared with peers; "dmbench", ours, is its first entry.
-`headline` lists the few cases, without implementation and device, that are taken by default; without it they are the
-first value of each param, with every "pass". `own` names implementations that are no peers: ours in another form, or a
-floor.
+without arguments, and may set `flops`, where torch cannot count them. One with a param "implementation" can be
+compared with peers; "dmbench", ours, is its first entry. `headline` lists the few cases, without implementation and
+device, that are taken by default; without it they are the first value of each param, with every "pass". `own` names
+implementations that are no peers: ours in another form, or a floor.
 """
 
 import importlib

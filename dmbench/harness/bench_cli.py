@@ -55,7 +55,7 @@ def run_(
     from dmbench.harness.bench_tables import print_timings
 
     picked, console = _device(device), Console(stderr=as_json)
-    cases = [case for case in _cases(patterns, everything) if not peers or len(case.implementations) > 1]
+    cases = [case for case in _cases(patterns, everything, picked) if not peers or len(case.implementations) > 1]
     timings = []
     for i, case in enumerate(cases, 1):
         timings.append(measure(case, picked, threads, peers=peers, budget=seconds))
@@ -85,14 +85,14 @@ def compare(
     """Compare two commits: slower, faster, same within x %, or cannot tell; exit code 1 if one is slower."""
     from dmbench.harness.bench_sides import Side, sources
 
-    picked = str(_device(device))
-    cases = [case.name for case in _cases(patterns, everything)]
+    picked = _device(device)
+    cases = [case.name for case in _cases(patterns, everything, picked)]
     with ExitStack() as stack:
         folders = [stack.enter_context(sources(bench_cases.root(), word)) for word in (a, b)]
         of = {bench_compare.A: folders[0], bench_compare.B: folders[1], bench_compare.AGAIN: folders[0]}
         found = bench_compare.compare(
             cases,
-            lambda name: Side(of[name], picked),
+            lambda name: Side(of[name], str(picked)),
             within=within,
             budget=budget,
             tell=lambda line: _say(line, Console(stderr=True)),
@@ -119,7 +119,7 @@ def counters(
     from dmbench.harness import bench_gate
 
     picked, folder, console = _device(device), paths.results_folder(results), Console()
-    cases = _cases(patterns, everything=False)
+    cases = _cases(patterns, False, picked)
     found, missing = bench_gate.count(cases, picked)
     if not check:
         for path in bench_gate.write(folder, cases, found, picked):
@@ -139,11 +139,11 @@ def counters(
     raise typer.Exit(FINE if gate.agree else NOTHING)
 
 
-def _cases(patterns: list[str] | None, everything: bool) -> list[Case]:
+def _cases(patterns: list[str] | None, everything: bool, device: torch.device) -> list[Case]:
     cases, problems = bench_cases.find()
     for line in problems:
         print(f"dmbench: {line}", file=sys.stderr)
-    return bench_cases.choose(cases, patterns or [], everything)
+    return bench_cases.choose([case for case in cases if device.type in case.devices], patterns or [], everything)
 
 
 def _device(name: str) -> torch.device:

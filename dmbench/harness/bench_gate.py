@@ -44,7 +44,7 @@ def count(cases: Iterable[Case], device: torch.device) -> tuple[Counted, dict[st
     """Count ours in each case; return the counters, and why cases cannot run, both by name."""
     found: Counted = {}
     missing: dict[str, str] = {}
-    for case in cases:
+    for case in (case for case in cases if device.type in case.devices):
         result, reason = attempt(lambda case=case: _count(case, device))  # type: ignore[misc]
         if reason:
             missing[case.name] = reason

@@ -45,13 +45,14 @@ def measure(case: Case, device: torch.device, threads: int = 1, *, peers: bool =
         torch.compiler.reset()  # what earlier cases compiled counts against the limit beyond which it compiles no more
     names = (case.implementations if peers else case.implementations[:1]) or (OURS,)
     runs: dict[str, Run] = {}
+    declared: dict[str, int] = {}
     missing: dict[str, str] = {}
     for name in names:
-        run, reason = attempt(lambda name=name: _ready(case, name, str(device)))  # type: ignore[misc]
+        suite, reason = attempt(lambda name=name: _ready(case, name, str(device)))  # type: ignore[misc]
         if reason:
             missing[name] = reason
         else:
-            runs[name] = run
+            runs[name], declared[name] = suite.run, getattr(suite, "flops", 0)
     if OURS not in runs:
         runs.clear()
     samples = interleave(runs, device, budget)
@@ -68,7 +69,7 @@ def measure(case: Case, device: torch.device, threads: int = 1, *, peers: bool =
         ratios={name: ratio(samples[OURS], times) for name, times in samples.items() if name != OURS},
         peak_bytes={name: peak_bytes(run, device) for name, run in runs.items()},
         missing=missing,
-        flops=done.flops if done else 0,
+        flops=(declared[OURS] or done.flops) if done else 0,
         traffic=done.traffic if done else 0,
         dtype=str(done.dtype).removeprefix("torch.") if done else "",
         peak_flops=_digits(roof.flops),
@@ -91,11 +92,11 @@ def set_threads(threads: int) -> None:
         common.THREADS = threads
 
 
-def _ready(case: Case, implementation: str, device: str) -> Run:
-    run: Run = case.setup(implementation, device).run
+def _ready(case: Case, implementation: str, device: str) -> Any:
+    suite = case.setup(implementation, device)
     for _ in range(2):  # compiles, fills caches; an implementation that is not here says so by now
-        run()
-    return run
+        suite.run()
+    return suite
 
 
 def interleave(runs: Mapping[str, Run], device: torch.device, budget: float) -> dict[str, list[float]]:

@@ -15,8 +15,8 @@ READING = (
     "A factor is a peer's figure over ours, of pairs timed in one process: above 1 ours is faster, or takes less "
     "memory. In brackets, its 95 % interval. Operations per second are those of matrix products and convolutions; "
     "bytes per second those of inputs and results, each counted once, which is the least that has to move. Both stand "
-    "beside what a large product and a large copy reached in the same process. Memory is the peak of torch's allocator: "
-    "what a library takes for itself does not count."
+    "beside what a large product and a large copy reached in the same process. Memory is the peak of torch's "
+    "allocator: what a library takes for itself does not count."
 )
 HEADINGS = ("case", "ours", "of the product's rate", "of the copy's rate", "memory", "peer", "time", "memory")
 

@@ -68,6 +68,11 @@ def test_flops_traffic_and_memory_are_of_ours(timing):
     assert timing.peak_bytes == {"dmbench": 40_000, "slow": 80_000, "floor": 40_000}
 
 
+def test_flops_that_a_suite_declares_count_instead(clock, monkeypatch):
+    monkeypatch.setattr(Suite, "flops", 12345, raising=False)
+    assert bench_run.measure(cases_of(Suite)[0], CPU, budget=0).flops == 12345
+
+
 def test_what_is_not_here_says_why_in_one_line(timing):
     assert timing.missing == {"absent": "pip install absent", "late": "RuntimeError: at the first call"}
 
@@ -136,7 +141,7 @@ def test_a_headline_that_is_no_case_is_refused(monkeypatch):
 def test_every_suite_of_this_checkout_is_found_with_ours_first_and_the_same_cases_on_both_devices():
     cases, problems = find()
     assert problems == []
-    assert {case.devices for case in cases} <= {("cpu", "cuda"), ("cpu",)}
+    assert {case.devices for case in cases} <= {("cpu", "cuda"), ("cpu",), ("cuda",)}
     assert {case.implementations[0] for case in cases if case.implementations} == {OURS}
     assert all(set(case.own) <= set(case.implementations) for case in cases)
     assert len({case.name for case in cases}) == len(cases)

@@ -382,6 +382,26 @@ def test_the_columns_are_never_whole():
     assert used < 1.5 * columns < canonical / 2
 
 
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize(("groups", "deformable"), [(1, 1), (1, 4), (4, 1), (4, 4)])
+def test_the_peak_is_not_above_torchvisions(groups, deformable, backward):
+    try:
+        theirs = implementation_or_skip("torchvision")
+    except NotImplementedError as error:
+        pytest.skip(str(error))
+    tensors = [t.float() for t in make(2, 64, (32, 32), 64, (3, 3), groups, deformable, True, padding=(1, 1))]
+    used = []
+    for convolve in (deform_conv2d, theirs):
+        leaves = [t.clone().requires_grad_(backward) for t in tensors]
+
+        def work(convolve=convolve, leaves=leaves):
+            result = run(convolve, leaves, padding=1)
+            return torch.autograd.grad(result, leaves, torch.ones_like(result)) if backward else result
+
+        used.append(peak_bytes(work, CPU))
+    assert used[0] <= used[1]
+
+
 @pytest.mark.parametrize(("side", "expected"), [(1000, torch.int32), (46336, torch.int32), (46341, torch.int64)])
 def test_rows_past_2_to_the_31_are_counted_in_64_bits(side, expected):
     geometry = sizes.Geometry((side, side), (1, 1), (1, 1), (1, 1), (0, 0), (1, 1), 1, 1, 1, 1)

@@ -131,7 +131,7 @@ def gradients(
         dots = torch.zeros_like(samples.weights) if to_offset is not None or to_mask is not None else None
         for index in range(g.share if of_columns else 0):
             for number, (rows, part) in enumerate(samples.parts()):
-                to_columns = together([product(by_group[rows, i, index], weights[i, index]) for i in range(g.sets)])
+                to_columns = products(by_group[rows, :, index], weights[:, index])
                 if dots is not None:
                     samples.add_dots(dots, to_columns, table[index], part)
                 if to_table is not None and order is not None:
@@ -158,6 +158,11 @@ def product(rows: Tensor, matrix: Tensor) -> Tensor:
     return rows @ matrix.T
 
 
-def together(sets: list[Tensor]) -> Tensor:
-    """Return the sets as one tensor."""
-    return torch.stack(sets) if len(sets) > 1 else sets[0]
+def products(rows: Tensor, matrices: Tensor) -> Tensor:
+    """Return the product of each set: rows (P, sets, n) with matrices (sets, m, n), as (sets, P, m)."""
+    if len(matrices) == 1:
+        return product(rows[:, 0], matrices[0])[None]
+    result = rows.new_empty(len(matrices), len(rows), matrices.shape[1])
+    for index, matrix in enumerate(matrices):
+        result[index] = product(rows[:, index], matrix)
+    return result

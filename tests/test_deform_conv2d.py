@@ -341,7 +341,8 @@ def test_the_layout_in_memory_changes_nothing(convolve):
     expected = run(convolve, tensors, padding=1), *gradients(convolve, tensors, padding=1)
     strided = [torch.stack([t, t], -1)[..., 0] for t in tensors]
     last = [t.to(memory_format=torch.channels_last) if t.ndim == 4 else t for t in tensors]
-    for layout in (strided, last):
+    turned = [t.mT.contiguous().mT if t.ndim == 4 else t for t in tensors]
+    for layout in (strided, last, turned):
         found = run(convolve, layout, padding=1), *gradients(convolve, layout, padding=1)
         for one, other in zip(found, expected, strict=True):
             torch.testing.assert_close(one, other, rtol=0, atol=1e-13)
@@ -424,6 +425,19 @@ def test_64_bit_rows_give_the_same(most, monkeypatch):
     assert asked[0] == (torch.int32 if most else torch.int64)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_the_sort_counts_past_2_to_the_31(monkeypatch):
+    monkeypatch.setattr(sizes, "SAMPLES", (4, 4))
+    monkeypatch.setattr(sizes, "COLUMNS", (1, 1))
+    monkeypatch.setattr(sizes, "FEWEST", 2)
+    geometry = sizes.Geometry((46000, 46000), (1, 4), (1, 1), (1, 1), (0, 0), (1, 1), 1, 1, 1, 1)
+    (chunk,) = sizes.chunks(geometry, 4, 4)
+    places = deform_conv2d_cpu_samples.Places(torch.full((1, 2, 1, 4), 45990.0), None, geometry, 4)
+    samples = places.samples(chunk)
+    rows = samples.rows[:, 0].tolist()
+    assert rows == [(45990 + 2) * 46002 + 45990 + 2 + step for step in range(4)]
+    assert samples.by_pixel().keys.tolist() == rows[:2] + [row + geometry.rows for row in rows[2:]]
 
 
 @pytest.mark.parametrize("modulated", [False, True])

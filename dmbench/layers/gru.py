@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from dmbench.layers.rnn import Recurrent, State, refuse_second_derivative
+from dmbench.layers.rnn import Recurrent, State, refuse_second_derivative, step_product
 
 
 class GRU(Recurrent):
@@ -95,17 +95,15 @@ class Fused(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> Tensor:
         """Arguments as in `loop`; return y (T, B, H)."""
         width = h.shape[-1]
-        w = w_hh.T.contiguous()  # (H, 3H): r, z, n
         gates = linear(x, _n_first(w_ih), _n_first(b_ih))  # (T, B, 3H), squashed in place below
         y = x.new_empty(len(x), *h.shape)
         h_n = torch.empty_like(y)  # W_hn h_tm1 + b_hn
-        product = x.new_empty(len(h), 3 * width)
-        h_tm1 = h
+        h_tm1, product = h, step_product(w_hh, b_hh, len(h))  # of r, z, n
         parts = zip(gates[..., width:], *gates.chunk(3, -1), h_n, y, strict=True)
         for rz, n, r, z, hn_t, h_t in parts:
-            torch.addmm(b_hh, h_tm1, w, out=product)
-            rz.add_(product[:, : 2 * width]).sigmoid_()
-            hn_t.copy_(product[:, 2 * width :])
+            of_h = product(h_tm1)
+            rz.add_(of_h[:, : 2 * width]).sigmoid_()
+            hn_t.copy_(of_h[:, 2 * width :])
             n.addcmul_(r, hn_t).tanh_()
             torch.lerp(n, h_tm1, z, out=h_t)
             h_tm1 = h_t
@@ -131,11 +129,11 @@ class Fused(torch.autograd.Function):
         d_sigmoid.grad_input(torch.cat([h[None], y[:-1]]) - n, z, grad_input=d_z)
 
         d_h = d_all[..., width:]
-        dh = torch.zeros_like(h)
+        dh, product = torch.zeros_like(h), step_product(w_hh.T.contiguous(), None, len(h))
         for t in reversed(range(len(x))):
             dh += dy[t]
             torch.unflatten(d_all[t], -1, (4, width)).mul_(dh[:, None])
-            dh = torch.addmm(dh.mul_(z[t]), d_h[t], w_hh)
+            dh = product(d_h[t]).addcmul_(dh, z[t])
 
         wanted = ctx.needs_input_grad
         from_x, from_h = d_all[..., : 3 * width].flatten(0, 1), d_h.flatten(0, 1)

@@ -16,6 +16,7 @@ from dmbench.harness.errors import ContractError
 from dmbench.layers.deform_conv2d import DeformConv2d, canonical_deform_conv2d, deform_conv2d
 from dmbench.layers.kernels import deform_conv2d_cpu_samples
 from dmbench.layers.kernels import deform_conv2d_cpu_sizes as sizes
+from dmbench.layers.kernels import product as products
 
 BOTH = pytest.mark.parametrize("convolve", [deform_conv2d, canonical_deform_conv2d])
 CPU = torch.device("cpu")
@@ -188,7 +189,7 @@ def test_torchvision_agrees(modulated):
 @pytest.mark.parametrize(("groups", "deformable"), [(1, 1), (1, 4), (4, 1), (4, 4), (4, 2), (2, 4)])
 def test_float32_is_within_1e_5_of_float64_all_gradients_included(groups, deformable, onednn, monkeypatch):
     if not onednn:
-        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+        monkeypatch.setattr(products, "_has_operators", lambda: False)
     tensors = make(1, 32, (20, 20), 32, (3, 3), groups, deformable, True, padding=(1, 1))
     single = [t.float() for t in tensors]
     # In float32 the offsets themselves are rounded: both must see the same ones.
@@ -304,6 +305,19 @@ def test_a_nan_offset_gives_nan_there_and_nowhere_else(convolve):
     keep[2, 4] = False
     torch.testing.assert_close(found[..., keep], whole[..., keep], rtol=0, atol=1e-13)
     assert torch.autograd.grad(found.sum(), leaf)[0].isfinite().all()
+
+
+@BOTH
+def test_at_whole_offsets_the_gradient_is_the_slope_to_the_right(convolve):
+    x, offset, *others = small()
+    offset = offset.round()
+    found = gradients(convolve, (x, offset, *others), torch.ones(1, 4, 5, 6, dtype=torch.float64), padding=1)[1]
+    here, step = run(convolve, (x, offset, *others), padding=1).sum(), 1e-6
+    for index in range(0, offset.numel(), 37):
+        moved = offset.clone()
+        moved.view(-1)[index] += step
+        slope = (run(convolve, (x, moved, *others), padding=1).sum() - here) / step
+        torch.testing.assert_close(found.view(-1)[index], slope, rtol=0, atol=1e-7)
 
 
 @BOTH

@@ -180,15 +180,3 @@ def refuse_second_derivative() -> None:
 
 
 _NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-
-
-def step_product(matrix: Tensor, bias: Tensor | None, rows: int) -> Callable[[Tensor], Tensor]:
-    """Return the function h -> h @ matrix.T + bias of (rows, H), for use at every time step.
-
-    In float32 on a CPU with oneDNN the matrix is packed once, and not by torch.mm at each step: at 20 rows of 650 that
-    is a fifth of the time.
-    """
-    if matrix.device.type == "cpu" and matrix.dtype == torch.float32 and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        packed = torch.ops.mkldnn._reorder_linear_weight(matrix, rows)
-        return lambda h: torch.ops.mkldnn._linear_pointwise(h, packed, bias, "none", [], "")
-    return lambda h: linear(h, matrix, bias)

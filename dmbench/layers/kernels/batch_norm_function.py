@@ -127,9 +127,7 @@ def planes_backward(dy: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, 
     return dx, d_weight, d_bias
 
 
-def rows_forward(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, y: Tensor
-) -> tuple[Tensor, Tensor]:
+def rows_forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, y: Tensor) -> tuple[Tensor, Tensor]:
     """Normalise (M, C) into y; return mean and var."""
     mean, squares = x.mean(0), x.new_zeros(x.shape[1])
     for part in blocks(x.T):

@@ -19,9 +19,9 @@ from rich.console import Console
 from dmbench.harness import bench_cases, bench_compare, paths
 from dmbench.harness.bench_cases import Case
 from dmbench.harness.device import pick_device
-from dmbench.harness.errors import UsageError
+from dmbench.harness.errors import RecordsError, UsageError
 
-FINE, NOT_FINE, NOTHING = 0, 1, 3
+FINE, NOT_FINE, NOTHING, INTERRUPTED = 0, 1, 3, 130
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or torch's profiler tells of each start
 
 bench = typer.Typer(
@@ -50,22 +50,38 @@ def run_(
     as_json: AsJson = False,
 ) -> None:
     """Time ours, and peers in turn with it; print ratios, memory, throughput and the fraction of the machine's peak."""
-    from dmbench.harness.bench_records import append
+    from dmbench.harness.bench_records import Timing, append
     from dmbench.harness.bench_run import measure
     from dmbench.harness.bench_tables import print_timings
 
     picked, console = _device(device), Console(stderr=as_json)
     cases = [case for case in _cases(patterns, everything, picked) if not peers or len(case.implementations) > 1]
-    timings = []
-    for i, case in enumerate(cases, 1):
-        timings.append(measure(case, picked, threads, peers=peers, budget=seconds))
-        _say(f"[{i}/{len(cases)}] {case.name}", Console(stderr=True))
-        written = append(paths.results_folder(results), timings[-1:])
+    folder = paths.results_folder(results)
+    timings: list[Timing] = []
+    troubles: dict[str, None] = {}
+    interrupted = False
+    try:
+        for i, case in enumerate(cases, 1):
+            timings.append(measure(case, picked, threads, peers=peers, budget=seconds))
+            _say(f"[{i}/{len(cases)}] {case.name}", Console(stderr=True))
+            try:
+                append(folder, timings[-1:])
+            except RecordsError as error:
+                troubles[str(error)] = None  # each once
+    except KeyboardInterrupt:
+        interrupted = True
     if as_json:
         print(json.dumps([asdict(timing) for timing in timings], indent=1))
     elif timings:
         print_timings(timings, console)
-        _say(f"records: {', '.join(map(paths.shown, written))}; dmbench tables lays them out", console)
+        _say(f"records: {paths.shown(folder / 'bench')}; dmbench tables lays them out", console)
+    for line in troubles:
+        print(f"dmbench: {line}", file=sys.stderr)
+    if interrupted:
+        print("dmbench: interrupted; what was timed is recorded", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED)
+    if troubles:
+        raise typer.Exit(NOT_FINE)
     if not any(timing.seconds for timing in timings):
         raise typer.Exit(NOTHING)
     raise typer.Exit(FINE if all(timing.seconds for timing in timings) else NOT_FINE)

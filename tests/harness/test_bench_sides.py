@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import pytest
 
@@ -78,6 +78,60 @@ def test_bench_run_prints_records_and_is_json_on_demand(dmbench, tmp_path, monke
     assert (code, CASE in out, "records: " in out) == (FINE, True, True)
     code, out, _ = dmbench(*words, "--json")
     assert (code, json.loads(out)[0]["case"]) == (FINE, CASE)
+
+
+def test_bench_run_looks_at_the_results_folder_before_it_measures(dmbench, tmp_path, monkeypatch):  # noqa: F811
+    from dmbench.harness import bench_run
+
+    monkeypatch.setattr(bench_run, "measure", None)
+    (tmp_path / "a file").touch()
+    code, _, err = dmbench("bench", "run", "psnr", "--results", tmp_path / "a file")
+    assert (code, "is a file" in err) == (USAGE, True)
+
+
+@pytest.mark.parametrize("trouble", ["unwritable", "interrupted"])
+def test_bench_run_prints_what_was_timed_whatever_comes_after(dmbench, tmp_path, monkeypatch, trouble):  # noqa: F811
+    from dmbench.harness import bench_run
+    from dmbench.harness.bench_machine import Roof
+
+    def measure(case, *words, whole=bench_run.measure, **options):
+        if trouble == "interrupted" and case.name != CASE:
+            raise KeyboardInterrupt
+        return whole(case, *words, **options)
+
+    monkeypatch.setattr(bench_run, "roofline", lambda device, dtype, threads: Roof(1e11, 1e10))
+    monkeypatch.setattr(bench_run, "measure", measure)
+    if trouble == "unwritable":
+        (tmp_path / "bench").touch()
+    code, out, err = dmbench("bench", "run", "psnr", "ssim", "--seconds", "0", "--results", tmp_path)
+    assert CASE in out
+    if trouble == "unwritable":
+        assert (code, err.count("dmbench: "), "cannot be written" in err) == (NOT_FINE, 1, True)
+    else:
+        assert (code, "dmbench: interrupted; what was timed is recorded" in err) == (130, True)
+
+
+@pytest.mark.parametrize(("slow", "word", "expected"), [("b", "slower", NOT_FINE), ("a", "faster", FINE)])
+def test_the_second_commit_is_compared_with_the_first(dmbench, monkeypatch, slow, word, expected):  # noqa: F811
+    from dmbench.harness import bench_sides
+
+    class Made:
+        def __init__(self, folder, device):
+            self.seconds = 0.03 if folder == slow else 0.02
+
+        def prepare(self, case, weigh):
+            return "", None
+
+        def sample(self, number):
+            return self.seconds
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(bench_sides, "Side", Made)
+    monkeypatch.setattr(bench_sides, "sources", lambda root, commit: nullcontext(commit))
+    code, out, _ = dmbench("bench", "compare", "a", "b", "psnr")
+    assert (code, f"1 {word}" in out) == (expected, True)
 
 
 @pytest.mark.parametrize(

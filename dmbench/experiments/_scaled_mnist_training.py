@@ -20,8 +20,8 @@ from dmbench.harness.experiment import Context
 
 NORMS = "batch_norm"  # nothing is deformed: what the adapting batch normalisation does by itself
 TUNED = "tuned"  # the second phase, after the plain network's
-COST = 5  # updates of the plain network that one update of all copies costs, roughly
-FEW = 1_000  # test digits of a point of the curve
+COST = 7  # updates of the plain network that one update of all copies costs, roughly
+FEW = 500  # test digits of a point of the curve
 Digits = tuple[Tensor, Tensor]
 
 

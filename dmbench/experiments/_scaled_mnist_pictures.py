@@ -31,7 +31,7 @@ def trained_net(ctx: Context) -> DigitNet:
 
 
 def one_layer(ctx: Context) -> Figure:
-    """Draw the nine taps of the last convolution at the middle of each digit, and where they would be without offsets."""
+    """Draw the nine taps of the last convolution at the middle of each digit, and where they were without offsets."""
     figure, panels = _panels(ctx)
     for axes, image, offsets in panels:
         place = _middle(image)

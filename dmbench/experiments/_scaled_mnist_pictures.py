@@ -2,17 +2,22 @@
 
 Places are (y, x) in units of a map, pixels for the image. Maps of 28, 14 and 7 units a side lie over the image so that
 a unit stands where the middle of its nine plain taps does: p of 14 at pixel 2 p + 1, p of 7 at pixel 4 p + 3.
+
+`python -m dmbench.experiments._scaled_mnist_pictures FILE` trains the network that they show, and keeps its weights.
 """
+
+import sys
+from pathlib import Path
 
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from safetensors.torch import load_file
-from torch import Tensor
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
-from dmbench.experiments._scaled_mnist import DAI, STRIDES, DigitNet, scale
-from dmbench.experiments._scaled_mnist_training import read_digits
+from dmbench.experiments._scaled_mnist import DAI, STRIDES, ChannelOffsets, DigitNet, scale
+from dmbench.experiments._scaled_mnist_training import read_digits, trained
 from dmbench.harness.experiment import Context
 from dmbench.layers.deform_conv2d import DeformConv2d
 
@@ -53,6 +58,13 @@ def three_layers(ctx: Context) -> Figure:
         _dots(axes, reached(place, offsets), LEARNED, 2.2, 0.45)
     _legend(figure, "read by three plain convolutions", "read by three deformable ones", 5)
     return figure
+
+
+def keep(net: nn.Module, path: Path) -> None:
+    """Write a network's weights, real ones in half precision."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {name: value.half() if value.is_floating_point() else value for name, value in net.state_dict().items()}
+    save_file({name: value.contiguous() for name, value in state.items()}, path)
 
 
 def offsets_of(net: DigitNet, image: Tensor) -> tuple[list[Tensor | None], Tensor]:
@@ -135,3 +147,18 @@ def _legend(figure: Figure, plain: str, learned: str, size: float) -> None:
         for colour, label in ((PLAIN, plain), (LEARNED, learned))
     ]
     figure.legend(handles=marks, loc="outside upper center", ncols=2, frameon=False, fontsize=11)
+
+
+def main(path: Path) -> None:
+    """Train as the experiment scaled_mnist does with seed 0, and keep the network with Dai's layers."""
+    from dmbench.experiments.deform_conv2d import MINUTES, sampled_by_one_layer
+    from dmbench.harness.artifacts import Store
+    from dmbench.harness.report_pictures import Drawing
+
+    found = {"mnist": Store.from_environment().files("mnist")}
+    torch.manual_seed(0)
+    keep(trained(Drawing(sampled_by_one_layer.picture, found, seed=0), MINUTES, ChannelOffsets)[DAI], path)  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -22,7 +22,7 @@ from dmbench.harness.experiment import Context
 from dmbench.layers.deform_conv2d import DeformConv2d
 
 WEIGHTS = "scaled_mnist_dai"
-EXAMPLES = (18, 0)  # of the test digits
+EXAMPLES = (32, 84)  # test digits that it gets right at each scale
 ZOOMS = (1.0, 1.6, 2.3)
 LEARNED, PLAIN = "#d62728", "#1f77b4"
 
@@ -42,9 +42,9 @@ def one_layer(ctx: Context) -> Figure:
         place = _middle(image)
         plain, learned = (2 * taps(3, place[None], given) + 1 for given in (None, offsets[3]))
         for start, end in zip(plain[0], learned[0], strict=True):
-            axes.plot([start[1], end[1]], [start[0], end[0]], color=LEARNED, lw=1, alpha=0.8)
-        _dots(axes, plain[0], PLAIN, 5, 1.0, hollow=True)
-        _dots(axes, learned[0], LEARNED, 6, 1.0)
+            axes.plot([start[1], end[1]], [start[0], end[0]], color=LEARNED, lw=1.2, alpha=0.8)
+        _dots(axes, plain[0], PLAIN, 6.5, 1.0, hollow=True)
+        _dots(axes, learned[0], LEARNED, 7, 1.0)
     _legend(figure, "a plain convolution's tap", "the same tap, moved by its learned offset", 7)
     return figure
 
@@ -54,8 +54,8 @@ def three_layers(ctx: Context) -> Figure:
     figure, panels = _panels(ctx)
     for axes, image, offsets in panels:
         place = _middle(image)
-        _dots(axes, reached(place, None), PLAIN, 2.2, 0.9)
-        _dots(axes, reached(place, offsets), LEARNED, 2.2, 0.45)
+        _dots(axes, reached(place, None).unique(dim=0), PLAIN, 4.5, 0.6, hollow=True)
+        _dots(axes, reached(place, offsets), LEARNED, 3, 0.5)
     _legend(figure, "read by three plain convolutions", "read by three deformable ones", 5)
     return figure
 
@@ -127,8 +127,8 @@ def _panels(ctx: Context) -> tuple[Figure, list[tuple[Axes, Tensor, list[Tensor 
                 0
             ]
             offsets, scores = offsets_of(net, image)
-            axes.imshow(image.numpy(), cmap="gray_r", vmin=0, vmax=1.6, interpolation="nearest")
-            axes.set(xticks=[], yticks=[], xlim=(-2.5, 29.5), ylim=(29.5, -2.5))
+            axes.imshow(image.numpy(), cmap="gray_r", vmin=0, vmax=2.2, interpolation="nearest")
+            axes.set(xticks=[], yticks=[], xlim=(1.5, 26.5), ylim=(26.5, 1.5))
             axes.spines[:].set_color("#bbbbbb")
             size = "full size" if zoom == 1 else f"{zoom:g} times smaller"
             axes.set_xlabel(f"{size}, taken for a {int(scores.argmax())}", fontsize=11)
@@ -143,8 +143,8 @@ def _dots(axes: Axes, places: Tensor, colour: str, size: float, alpha: float, ho
 
 def _legend(figure: Figure, plain: str, learned: str, size: float) -> None:
     marks = [
-        Line2D([], [], marker="o", ls="", ms=size, color=colour, label=label)
-        for colour, label in ((PLAIN, plain), (LEARNED, learned))
+        Line2D([], [], marker="o", ls="", ms=size, mec=colour, mfc=face, label=label)
+        for colour, face, label in ((PLAIN, "none", plain), (LEARNED, LEARNED, learned))
     ]
     figure.legend(handles=marks, loc="outside upper center", ncols=2, frameon=False, fontsize=11)
 

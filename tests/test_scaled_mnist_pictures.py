@@ -73,7 +73,7 @@ def test_a_network_is_kept_to_half_precision(tmp_path):
 
     again = pictures.trained_net(Kept()).state_dict()
     for name, value in net.state_dict().items():
-        torch.testing.assert_close(again[name], value.float(), rtol=1e-3, atol=1e-6)
+        torch.testing.assert_close(again[name].float(), value.float(), rtol=1e-3, atol=1e-6)
 
 
 def test_the_kept_network_is_a_trained_one():

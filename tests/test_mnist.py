@@ -10,8 +10,6 @@ import torch
 
 from dmbench.datasets import mnist
 from dmbench.datasets.mnist import read_mnist
-from dmbench.harness.artifacts import Store
-from dmbench.harness.errors import ArtifactError
 
 FEW = {"train": 7, "test": 4}
 # sha256 of the published files, uncompressed.
@@ -24,11 +22,8 @@ PUBLISHED = {
 
 
 @pytest.fixture
-def files():
-    try:
-        return Store.from_environment().files("mnist")
-    except ArtifactError as error:
-        pytest.skip(str(error))
+def files(artifact):
+    return artifact("mnist")
 
 
 @pytest.fixture
@@ -54,6 +49,7 @@ def as_idx(array, dimensions):
     return struct.pack(f">{dimensions + 1}I", 2048 + dimensions, *array.shape) + array.tobytes()
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_the_digits_are_the_published_ones_in_the_published_order(files, part):
     images, labels = read_mnist(files, part)
@@ -62,6 +58,7 @@ def test_the_digits_are_the_published_ones_in_the_published_order(files, part):
         assert hashlib.sha256(content).hexdigest() == PUBLISHED[part, dimensions]
 
 
+@pytest.mark.data
 def test_mean_and_deviation_are_those_of_the_training_pixels(files):
     pixels = read_mnist(files, "train")[0].double() / 255
     assert round(pixels.mean().item(), 4) == mnist.MEAN

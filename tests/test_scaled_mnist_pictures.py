@@ -7,8 +7,6 @@ from dmbench.datasets.mnist import read_mnist
 from dmbench.experiments import _scaled_mnist_pictures as pictures
 from dmbench.experiments._scaled_mnist import DAI, STRIDES, DigitNet, draw_scales, scale
 from dmbench.experiments._scaled_mnist_training import accuracy
-from dmbench.harness.artifacts import Store
-from dmbench.harness.errors import ArtifactError
 from dmbench.layers.deform_conv2d import deform_conv2d
 
 
@@ -17,11 +15,8 @@ class Drawn:
 
     device, seed = torch.device("cpu"), None
 
-    def files(self, artifact):
-        try:
-            return Store.from_environment().files(artifact)
-        except ArtifactError as error:
-            pytest.skip(str(error))
+    def __init__(self, files):
+        self.files = files
 
 
 @pytest.mark.parametrize("layer", [1, 2, 3])
@@ -67,25 +62,23 @@ def test_a_network_is_kept_to_half_precision(tmp_path):
     net = DigitNet(DAI)
     pictures.keep(net, tmp_path / "folder" / "net.safetensors")
 
-    class Kept(Drawn):
-        def files(self, artifact):
-            return {"net": tmp_path / "folder" / "net.safetensors"}
-
-    again = pictures.trained_net(Kept()).state_dict()
+    again = pictures.trained_net(Drawn(lambda name: {name: tmp_path / "folder" / "net.safetensors"})).state_dict()
     for name, value in net.state_dict().items():
         torch.testing.assert_close(again[name].float(), value.float(), rtol=1e-3, atol=1e-6)
 
 
-def test_the_kept_network_is_a_trained_one():
-    images, labels = read_mnist(Drawn().files("mnist"), "test")
+@pytest.mark.data
+def test_the_kept_network_is_a_trained_one(artifact):
+    images, labels = read_mnist(artifact("mnist"), "test")
     images, labels = images[:500].float() / 255, labels[:500]
-    net = pictures.trained_net(Drawn())
+    net = pictures.trained_net(Drawn(artifact))
     assert accuracy(net, (images, labels)) > 93
     assert accuracy(net, (scale(images, *draw_scales(500, torch.Generator().manual_seed(0))), labels)) > 85
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("draw", [pictures.one_layer, pictures.three_layers])
-def test_each_picture_shows_every_digit_at_every_scale(draw):
-    figure = draw(Drawn())
+def test_each_picture_shows_every_digit_at_every_scale(draw, artifact):
+    figure = draw(Drawn(artifact))
     assert len(figure.axes) == len(pictures.EXAMPLES) * len(pictures.ZOOMS)
     assert all("taken for a" in axes.get_xlabel() for axes in figure.axes)

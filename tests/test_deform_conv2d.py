@@ -265,6 +265,19 @@ def test_a_nan_offset_gives_nan_there_and_nowhere_else(convolve):
 
 
 @BOTH
+def test_at_whole_offsets_the_gradient_is_the_slope_to_the_right(convolve):
+    x, offset, *others = small()
+    offset = offset.round()
+    found = gradients(convolve, (x, offset, *others), torch.ones(1, 4, 5, 6, dtype=torch.float64), padding=1)[1]
+    here, step = run(convolve, (x, offset, *others), padding=1).sum(), 1e-6
+    for index in range(0, offset.numel(), 37):
+        moved = offset.clone()
+        moved.view(-1)[index] += step
+        slope = (run(convolve, (x, moved, *others), padding=1).sum() - here) / step
+        torch.testing.assert_close(found.view(-1)[index], slope, rtol=0, atol=1e-7)
+
+
+@BOTH
 @pytest.mark.parametrize("value", [math.inf, math.nan])
 def test_a_pixel_that_no_sample_touches_does_not_leak(convolve, value):
     x = torch.ones(1, 1, 4, 4, dtype=torch.float64)

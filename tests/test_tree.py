@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dmbench.harness.artifacts import read_artifacts
-from dmbench.harness.discovery import experiment_of, experiments, papers, stems_with_experiments
+from dmbench.harness.discovery import experiment_of, experiments, papers, peers, stems_with_experiments
 from dmbench.harness.paths import PACKAGE, checkout
 
 ROOT = checkout()
@@ -21,6 +21,7 @@ BELOW = {
     "models": {"models", "layers", "init", "optim", "metrics", "datasets"},
     "agents": {"agents", "models", "layers", "init", "optim", "metrics", "datasets"},
     "nas": {"nas", "models", "layers", "init", "optim", "metrics", "datasets"},
+    "peers": {"peers", "agents", "nas", "models", "layers", "init", "optim"},
     "harness": {"harness", "experiments"},  # experiments as a package, to discover its modules
 }
 
@@ -75,6 +76,17 @@ def test_every_stem_has_a_component_an_experiment_a_test_and_a_benchmark():
         assert stem in stems_with_experiments()
         assert (ROOT / "tests" / f"test_{stem}.py").exists(), stem
         assert (ROOT / "benchmarks" / f"{stem}.py").exists(), stem
+
+
+def test_every_peer_stands_for_a_part_of_its_stem():
+    for path in modules("peers"):
+        if path.stem.startswith("_"):
+            continue
+        parts = {subject.name for e in experiments(path.stem) for subject in e.subjects}
+        assert peers(path.stem), path.stem
+        for label, implementations in peers(path.stem).items():
+            assert implementations, label
+            assert set(implementations) <= parts, f"{path.stem}, {label}"
 
 
 def test_every_module_is_tested_or_shared():

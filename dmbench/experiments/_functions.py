@@ -27,7 +27,7 @@ def subject(name: str, default: Call, peer: Call, case: Case) -> Subject:
     return Subject(
         name=name,
         default=default,
-        contract=f"it is called as {peer.__module__}.{peer.__name__} is, and returns what that returns; differentiable",
+        contract=f"called as torch.nn.functional.{peer.__name__} is, it returns what that returns; differentiable",
         check=check,
     )
 

@@ -49,6 +49,14 @@ def stems_with_experiments() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in modules if not module.name.startswith("_")))
 
 
+def peers(stem: str) -> dict[str, dict[str, Any]]:
+    """Return, by label and by part of the stem, the implementations that a user would otherwise call; often none."""
+    if not (PACKAGE / "peers" / f"{stem}.py").exists():
+        return {}
+    found: dict[str, dict[str, Any]] = importlib.import_module(f"dmbench.peers.{stem}").PEERS
+    return found
+
+
 def choose(stems: list[str], known: dict[str, Paper]) -> list[str]:
     """Return the stems asked for, or all of them.
 

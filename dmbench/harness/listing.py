@@ -1,10 +1,11 @@
 """Lists: stems, their numbers and replaceable parts; and a verdict as plain values for machines."""
 
+import sys
 from typing import Any
 
 from rich.console import Console
 
-from dmbench.harness.discovery import experiment_of, experiments
+from dmbench.harness.discovery import experiment_of, experiments, peers
 from dmbench.harness.numbers import Paper
 from dmbench.harness.verdict import Verdict
 
@@ -36,6 +37,15 @@ def _in_full(paper: Paper, console: Console) -> None:
             console,
             f"  --impl {subject.name}=module:attribute replaces {place}. {subject.contract}.",
         )
+        for label, implementations in peers(paper.stem).items():
+            if subject.name in implementations:
+                at = _place(f"dmbench.peers.{paper.stem}", implementations[subject.name])
+                _print(console, f"    {label}: --impl {subject.name}={at}")
+
+
+def _place(module: str, implementation: Any) -> str:
+    name = next(name for name, value in vars(sys.modules[module]).items() if value is implementation)
+    return f"{module}:{name}"
 
 
 def numbers_of(paper: Paper) -> list[dict[str, Any]]:

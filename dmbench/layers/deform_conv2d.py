@@ -146,16 +146,18 @@ def sample(image: Tensor, y: Tensor, x: Tensor) -> Tensor:
     # Where it is clamped to all four pixels are outside; an infinity becomes finite.
     y, x = y.clamp(-2, height), x.clamp(-2, width)
     top, left = y.detach().floor(), x.detach().floor()
+    # Eq. 4 as the two parts of a pixel: at whole places its derivative is the one to the right, as between them.
+    down, right = y - top, x - left
     total = torch.zeros((), dtype=image.dtype, device=image.device)
-    for qy in (top, top + 1):
-        for qx in (left, left + 1):
-            near = (1 - (qy - y).abs()) * (1 - (qx - x).abs())
+    for qy, along in ((top, 1 - down), (top + 1, down)):
+        for qx, across in ((left, 1 - right), (left + 1, right)):
             inside = (qy >= 0) & (qy < height) & (qx >= 0) & (qx < width)
-            index = torch.where(inside, qy * width + qx, 0).long().flatten(2).unsqueeze(2)
-            pixel = image.flatten(3).gather(3, index.expand(-1, -1, image.shape[2], -1))
+            # Whole numbers before the product: in float32 it is inexact from 4096 x 4096 pixels on.
+            index = torch.where(inside, qy, 0).long() * width + torch.where(inside, qx, 0).long()
+            pixel = image.flatten(3).gather(3, index.flatten(2).unsqueeze(2).expand(-1, -1, image.shape[2], -1))
             pixel = pixel.view(*pixel.shape[:3], *y.shape[2:])
             # A pixel outside is zero whatever stands at index 0; a NaN in the weight stays one.
-            total = total + near.unsqueeze(2) * torch.where(inside.unsqueeze(2), pixel, 0)
+            total = total + (along * across).unsqueeze(2) * torch.where(inside.unsqueeze(2), pixel, 0)
     return total
 
 

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from dmbench.layers.kernels.product import packed, product, tanh
 from dmbench.layers.rnn import Recurrent, State, refuse_second_derivative
 
 
@@ -95,18 +96,18 @@ class Fused(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> Tensor:
         """Arguments as in `loop`; return y (T, B, H)."""
         width = h.shape[-1]
-        w = w_hh.T.contiguous()  # (H, 3H): r, z, n
-        gates = linear(x, _n_first(w_ih), _n_first(b_ih))  # (T, B, 3H), squashed in place below
+        from_h = packed(w_hh, len(h), b_hh)
+        gates = product(x.flatten(0, 1), _n_first(w_ih), _n_first(b_ih))
+        gates = gates.view(*x.shape[:2], 3 * width)  # (T, B, 3H), squashed in place below
         y = x.new_empty(len(x), *h.shape)
         h_n = torch.empty_like(y)  # W_hn h_tm1 + b_hn
-        product = x.new_empty(len(h), 3 * width)
         h_tm1 = h
         parts = zip(gates[..., width:], *gates.chunk(3, -1), h_n, y, strict=True)
         for rz, n, r, z, hn_t, h_t in parts:
-            torch.addmm(b_hh, h_tm1, w, out=product)
-            rz.add_(product[:, : 2 * width]).sigmoid_()
-            hn_t.copy_(product[:, 2 * width :])
-            n.addcmul_(r, hn_t).tanh_()
+            projected = from_h(h_tm1)
+            rz.add_(projected[:, : 2 * width]).sigmoid_()
+            hn_t.copy_(projected[:, 2 * width :])
+            tanh(n.addcmul_(r, hn_t), n)
             torch.lerp(n, h_tm1, z, out=h_t)
             h_tm1 = h_t
         ctx.save_for_backward(x, h, w_ih, w_hh, gates, h_n, y)
@@ -131,15 +132,16 @@ class Fused(torch.autograd.Function):
         d_sigmoid.grad_input(torch.cat([h[None], y[:-1]]) - n, z, grad_input=d_z)
 
         d_h = d_all[..., width:]
+        from_gates = packed(w_hh.T, len(h))
         dh = torch.zeros_like(h)
         for t in reversed(range(len(x))):
             dh += dy[t]
             torch.unflatten(d_all[t], -1, (4, width)).mul_(dh[:, None])
-            dh = torch.addmm(dh.mul_(z[t]), d_h[t], w_hh)
+            dh = dh.mul_(z[t]).add_(from_gates(d_h[t]))
 
         wanted = ctx.needs_input_grad
         from_x, from_h = d_all[..., : 3 * width].flatten(0, 1), d_h.flatten(0, 1)
-        dx = (from_x @ _n_first(w_ih)).view_as(x) if wanted[0] else None
+        dx = product(from_x, _n_first(w_ih).T).view_as(x) if wanted[0] else None
         dw_ih = _n_last(from_x.T @ x.flatten(0, 1)) if wanted[2] else None
         later = d_h[1:].flatten(0, 1)
         dw_hh = torch.addmm(d_h[0].T @ h, later.T, y[:-1].flatten(0, 1)) if wanted[3] else None

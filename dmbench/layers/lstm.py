@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from dmbench.layers.kernels.product import packed, product, tanh
 from dmbench.layers.rnn import Recurrent, State, refuse_second_derivative
 
 
@@ -76,9 +77,9 @@ def loop(
 class Fused(torch.autograd.Function):
     """`loop` with fewer and larger operations, and its gradients written out.
 
-    Forward: in place, and i and f by one call. Backward: what does not depend on the step before is computed for all
-    steps at once; the loop only carries dh and dc back; and the gradients of x, of the weights and of the bias are one
-    product each after it.
+    Forward: in place, all gates squashed by one call, W_h packed once for all steps. Backward: what does not depend on
+    the step before is computed for all steps at once; the loop only carries dh and dc back; and the gradients of x, of
+    the weights and of the bias are one product each after it.
     """
 
     @staticmethod
@@ -86,19 +87,19 @@ class Fused(torch.autograd.Function):
         ctx: Any, x: Tensor, h: Tensor, c: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Arguments as in `loop`; return y (T, B, H) and the last c (B, H)."""
-        width = h.shape[-1]
-        gates = linear(x, w_ih, bias)  # (T, B, 4H), squashed in place below
+        # (T, B, 4H), squashed in place below
+        gates = product(x.flatten(0, 1), w_ih, bias).view(*x.shape[:2], len(w_ih))
+        from_h = packed(w_hh, len(h))
         y = x.new_empty(len(x), *h.shape)
         cells = torch.cat([c[None], torch.empty_like(y)])
         h_tm1, c_tm1 = h, c
-        parts = zip(gates, gates[..., : 2 * width], *gates.chunk(4, -1), y, cells[1:], strict=True)
-        for all_t, i_and_f, i, f, g, o, h_t, c_t in parts:
-            all_t.addmm_(h_tm1, w_hh.T)
-            i_and_f.sigmoid_()
-            g.tanh_()
-            o.sigmoid_()
+        for all_t, i, f, g, o, h_t, c_t in zip(gates, *gates.chunk(4, -1), y, cells[1:], strict=True):
+            all_t.add_(from_h(h_tm1))
+            g.add_(g)
+            all_t.sigmoid_()
+            g.add_(g).sub_(1.0)  # tanh(g) = 2 s(2 g) - 1
             torch.mul(f, c_tm1, out=c_t).addcmul_(i, g)
-            torch.tanh(c_t, out=h_t).mul_(o)
+            tanh(c_t, h_t).mul_(o)
             h_tm1, c_tm1 = h_t, c_t
         ctx.save_for_backward(x, h, w_ih, w_hh, gates, y, cells)
         return y, c_tm1.clone()
@@ -113,7 +114,7 @@ class Fused(torch.autograd.Function):
         d_sigmoid, d_tanh = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward
 
         # By what dh, for o, and dc, for the others, are multiplied to give the gradients before squashing.
-        squashed = torch.tanh(cells[1:])
+        squashed = tanh(cells[1:], torch.empty_like(y))
         d_gates = torch.empty_like(gates)
         d_i, d_f, d_g, d_o = d_gates.chunk(4, -1)
         d_sigmoid.grad_input(squashed, o, grad_input=d_o)
@@ -123,6 +124,7 @@ class Fused(torch.autograd.Function):
         from_h = d_tanh(o, squashed)
 
         d_ifg = torch.unflatten(d_gates[..., : 3 * width], -1, (3, width))
+        from_gates = packed(w_hh.T, len(h))
         dh, dc = dy.new_zeros(dy.shape[1:]), dc.clone()
         for t in reversed(range(len(x))):
             dh += dy[t]
@@ -130,11 +132,11 @@ class Fused(torch.autograd.Function):
             d_o[t].mul_(dh)
             d_ifg[t].mul_(dc[:, None])
             dc.mul_(f[t])
-            torch.mm(d_gates[t], w_hh, out=dh)
+            dh = from_gates(d_gates[t])
 
         wanted = ctx.needs_input_grad
         flat, later = d_gates.flatten(0, 1), d_gates[1:].flatten(0, 1)
-        dx = (flat @ w_ih).view_as(x) if wanted[0] else None
+        dx = product(flat, w_ih.T).view_as(x) if wanted[0] else None
         dw_ih = flat.T @ x.flatten(0, 1) if wanted[3] else None
         dw_hh = torch.addmm(d_gates[0].T @ h, later.T, y[:-1].flatten(0, 1)) if wanted[4] else None
         return dx, dh, dc, dw_ih, dw_hh, flat.sum(0) if wanted[5] else None

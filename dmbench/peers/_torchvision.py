@@ -1,0 +1,19 @@
+"""torchvision's operators, which are an optional peer: nothing of dmbench needs them."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+
+@functools.cache
+def operator(name: str) -> Callable[..., Any]:
+    """Return torchvision.ops' function `name`; NotImplementedError, in one line, where torchvision does not load."""
+    try:
+        import torchvision
+
+        if not torchvision.extension._has_ops():
+            raise ImportError("its compiled operators do not load: it was built for another torch or device")
+        return getattr(torchvision.ops, name)  # type: ignore[no-any-return]
+    except Exception as error:  # a build that lacks its libraries fails in many ways
+        reason = str(error).strip().split("\n")[0]
+        raise NotImplementedError(f"torchvision.ops.{name} cannot be called here: {reason}") from error

@@ -54,7 +54,7 @@ def three_layers(ctx: Context) -> Figure:
     figure, panels = _panels(ctx)
     for axes, image, offsets in panels:
         place = _middle(image)
-        _dots(axes, reached(place, None).unique(dim=0), PLAIN, 4.5, 0.6, hollow=True)
+        _dots(axes, torch.unique(reached(place, None), dim=0), PLAIN, 4.5, 0.6, hollow=True)
         _dots(axes, reached(place, offsets), LEARNED, 3, 0.5)
     _legend(figure, "read by three plain convolutions", "read by three deformable ones", 5)
     return figure

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import conv2d, pad
 
-from benchmarks.deform_conv2d import implementation_or_skip
 from dmbench.experiments.deform_conv2d import DEFORM_CONV2D
 from dmbench.harness.device import peak_bytes
 from dmbench.harness.errors import ContractError
@@ -17,6 +16,7 @@ from dmbench.layers.deform_conv2d import DeformConv2d, canonical_deform_conv2d, 
 from dmbench.layers.kernels import deform_conv2d_cpu_samples
 from dmbench.layers.kernels import deform_conv2d_cpu_sizes as sizes
 from dmbench.layers.kernels import product as products
+from dmbench.peers._torchvision import operator
 
 BOTH = pytest.mark.parametrize("convolve", [deform_conv2d, canonical_deform_conv2d])
 CPU = torch.device("cpu")
@@ -174,7 +174,7 @@ def test_what_fills_up_the_sort_is_no_sample(radix, monkeypatch):
 @pytest.mark.parametrize("modulated", [False, True])
 def test_torchvision_agrees(modulated):
     try:
-        theirs = implementation_or_skip("torchvision")
+        theirs = operator("deform_conv2d")
     except NotImplementedError as error:
         pytest.skip(str(error))
     tensors = make(2, 12, (9, 8), 6, (3, 2), 3, 4, modulated, stride=(2, 1), padding=(1, 2), dilation=(1, 2))
@@ -401,7 +401,7 @@ def test_the_columns_are_never_whole():
 @pytest.mark.parametrize(("groups", "deformable"), [(1, 1), (1, 4), (4, 1), (4, 4)])
 def test_the_peak_is_not_above_torchvisions(groups, deformable, backward):
     try:
-        theirs = implementation_or_skip("torchvision")
+        theirs = operator("deform_conv2d")
     except NotImplementedError as error:
         pytest.skip(str(error))
     tensors = [t.float() for t in make(2, 64, (32, 32), 64, (3, 3), groups, deformable, True, padding=(1, 1))]

@@ -388,6 +388,13 @@ def test_autocast_does_not_lower_the_precision_and_takes_mixed_dtypes():
     assert mixed.dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_result_may_be_changed_in_place(layout):
+    x, *others = small()
+    leaf = x.to(memory_format=layout).requires_grad_()
+    torch.autograd.grad(run(deform_conv2d, [leaf, *others], padding=1).relu_().sum(), leaf)
+
+
 def test_the_columns_are_never_whole():
     x, offset, weight = torch.randn(1, 64, 48, 48), torch.zeros(1, 18, 48, 48), torch.randn(64, 64, 3, 3)
     leaves = [t.requires_grad_() for t in (x, offset, weight)]

@@ -67,7 +67,7 @@ def thin_plate_spline_grid(theta: Tensor, size: Size, align_corners: bool = Fals
     _check_size(size)
     weights = spline_weights(points, (size[0], size[1]), align_corners).to(theta)
     with without_autocast(theta):
-        return torch.matmul(weights, theta.reshape(len(theta), -1, 2)).view(len(theta), *size, 2)
+        return torch.matmul(weights, theta.reshape(len(theta), points**2, 2)).view(len(theta), *size, 2)
 
 
 @lru_cache(maxsize=64)

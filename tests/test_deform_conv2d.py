@@ -469,6 +469,12 @@ def test_the_layer_starts_as_the_plain_convolution_halved_where_modulated(modula
     torch.testing.assert_close(layer(x), expected, rtol=0, atol=1e-13)
 
 
+def test_on_the_meta_device_the_layer_has_the_shape_of_its_result():
+    with torch.device("meta"):
+        found = DeformConv2d(4, 6, 3, stride=2, modulated=True)(torch.ones(2, 4, 9, 8))
+    assert tuple(found.shape) == (2, 6, 4, 3)
+
+
 def test_the_layer_learns_its_offsets():
     layer = DeformConv2d(4, 4, 3, padding=1, modulated=True).double()
     layer(small()[0]).square().sum().backward()

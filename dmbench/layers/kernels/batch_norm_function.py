@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.forward_ad import unpack_dual
 
 Statistics = tuple[Tensor, Tensor, Tensor]  # y, mean and biased variance
 BLOCK = 2 << 20  # bytes of x at a time and thread: with its result it fits a core's cache, or its share of a larger one
@@ -169,10 +168,3 @@ def total(planes: Tensor) -> Tensor:
 def along(values: Tensor, x: Tensor) -> Tensor:
     """Lay (C) along the channels of x."""
     return values.view(1, -1, *[1] * (x.ndim - 2))
-
-
-def transformed(*tensors: Tensor | None) -> bool:
-    """Whether forward mode, or a transform of torch.func, is at work."""
-    if torch._C._are_functorch_transforms_active():
-        return True
-    return any(t is not None and unpack_dual(t).tangent is not None for t in tensors)  # type: ignore[no-untyped-call]

@@ -112,6 +112,8 @@ def _timing(content: Any, machine: str) -> Timing:
         raise ValueError("a time or ratio is no number above 0")
     for ratio in timing.ratios.values():
         _, _, _ = ratio
+    if not timing.peak_bytes.keys() == timing.seconds.keys() >= timing.ratios.keys():
+        raise ValueError("seconds, peak_bytes and ratios are of unlike implementations")
     if not all(isinstance(text, str) for text in (timing.case, timing.stem, timing.device, timing.time, timing.id)):
         raise ValueError("a name is no text")
     return timing

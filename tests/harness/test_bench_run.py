@@ -168,6 +168,15 @@ def test_records_come_back_and_damaged_lines_are_named(timing, tmp_path):
     assert "schema 2 is newer" in str(problems[1])
 
 
+@pytest.mark.parametrize("part", ["seconds", "peak_bytes"])
+def test_a_record_that_lacks_a_part_is_a_damaged_line(timing, tmp_path, part):
+    (path,) = append(tmp_path, [timing])
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {part: {}}) + "\n")
+    timings, problems = read(tmp_path)
+    assert (timings, "unlike implementations" in str(problems[0])) == ([], True)
+
+
 def test_the_table_shows_wins_losses_and_what_is_not_here(timing, tmp_path):
     append(tmp_path, [timing])
     ((path, text),) = bench_tables.committed(tmp_path, "")[0].items()

@@ -496,8 +496,9 @@ BAD = {
     "offset must have 4 dimensions: (36,)": {"offset": (36,)},
     "is empty: only N may be 0": {"input": (1, 0, 5, 6)},
     "output would be 1 x 0": {"input": (1, 4, 3, 2), "padding": 0},
-    "need stride and dilation >= 1, padding >= 0": {"padding": -1},
-    "stride and dilation >= 1": {"stride": 0},
+    "padding must be one or two whole numbers of at least 0: -1": {"padding": -1},
+    "stride must be one or two whole numbers of at least 1: 0": {"stride": 0},
+    "dilation must be one or two whole numbers of at least 1: 1.5": {"dilation": 1.5},
 }
 
 

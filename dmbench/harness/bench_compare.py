@@ -66,7 +66,7 @@ def compare(
     clock: Callable[[], float] = time.monotonic,
     tell: Callable[[str], None] = lambda line: None,
 ) -> list[Compared]:
-    """Compare all cases; those still open when the budget is spent stay `cannot tell`.
+    """Compare all cases; those still open when the budget is spent, or at an interruption, stay `cannot tell`.
 
     Args:
         cases: their names.
@@ -94,6 +94,9 @@ def compare(
                 if not _measure(one, sides):
                     break
                 one.answer = answer(one.effects, one.nulls, within=within, chances=chances)
+        except KeyboardInterrupt:
+            tell("interrupted: what was found until then follows")
+            break
         finally:
             for side in sides.values():
                 side.close()
@@ -130,7 +133,7 @@ def _measure(one: Compared, sides: dict[str, Measuring]) -> bool:
 
 
 def exit_code(found: Sequence[Compared]) -> int:
-    """0: nothing is slower; 1: something is; 3: no case ran on both sides."""
+    """0: nothing is slower; 1: something is; 3: not one case could be told."""
     if any(one.answer.kind == SLOWER for one in found):
         return 1
-    return 0 if any(one.effects for one in found) else 3
+    return 0 if any(one.answer.kind != CANNOT_TELL for one in found) else 3

@@ -95,7 +95,21 @@ def test_each_generation_has_fresh_processes_of_all_three_sides_in_another_order
 def test_a_spent_budget_leaves_cannot_tell():
     found = run(Machine(0, factor=1.5), budget=10.0)
     assert {one.answer.kind for one in found} == {CANNOT_TELL}
-    assert exit_code(found) in (0, 3)
+    assert exit_code(found) == 3
+
+
+def test_an_interruption_leaves_what_was_found_until_then():
+    told = []
+
+    class Interrupted(Scripted):
+        def sample(self, number):
+            if self.case == "second":
+                raise KeyboardInterrupt
+            return super().sample(number)
+
+    found = compare(["first", "second"], lambda name: Interrupted(name, {}), tell=told.append)
+    assert [len(one.effects) for one in found] == [1, 0]
+    assert told == ["interrupted: what was found until then follows"]
 
 
 class Scripted:

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import resource
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from dmbench.harness.discovery import code_hash, experiments
 from dmbench.harness.environment import commit, environment
 from dmbench.harness.errors import ArtifactError, DamagedArtifact, DmbenchError
 from dmbench.harness.experiment import Experiment
+from dmbench.harness.paths import write_whole
 from dmbench.harness.records import Record, read
 
 # What has to be the same for a measurement to be taken as this machine's: no clock, load or count of threads.
@@ -77,7 +79,7 @@ class Outcome:
     reason: str = ""
     failed: bool = False
     found_again: bool = False
-    checkpoint: Path | None = None  # to be deleted once the records are kept
+    checkpoint: Checkpoint | None = None  # to be deleted once the records are kept
 
 
 def measure(
@@ -104,7 +106,7 @@ def measure(
         again = context.recorded() if settings.resume else ()
         if again:
             return Outcome(task, again, found_again=True)
-        return Outcome(task, context.run(), checkpoint=context.checkpoint.path)
+        return Outcome(task, context.run(), checkpoint=context.checkpoint)
     except DmbenchError as error:
         return Outcome(task, reason=str(error), failed=True)
     except torch.OutOfMemoryError as error:
@@ -143,6 +145,7 @@ class _Context:
         self._environment = environment(self.device)
         self._earlier = 0.0  # seconds spent by runs that were interrupted
         self._started = time.perf_counter()
+        self._fresh = False  # whether the folder beside the checkpoint is known to hold nothing of a run left alone
         self.checkpoint = Checkpoint(settings.results / "checkpoints" / f"{task.stem}-{self._key()}.pt")
 
     def files(self, artifact: str) -> dict[str, Path]:
@@ -173,6 +176,20 @@ class _Context:
             self.checkpoint.save({"curve": self._curve, "seconds": self._seconds(), "state": state})
         except OSError as error:  # the result matters more than the means to resume
             print(f"dmbench: {self._task}: no checkpoint, going on without ({error.strerror})", file=sys.stderr)
+
+    def folder(self) -> Path:
+        folder = self.checkpoint.folder
+        if self._settings.resume is False and not self._fresh:
+            shutil.rmtree(folder, ignore_errors=True)
+        self._fresh = True
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def keep(self, name: str, content: bytes) -> Path:
+        seed = "" if self.seed is None else f"-seed{self.seed}"
+        path = self._settings.results / "kept" / f"{self._task.stem}-{self._task.experiment}{seed}-{name}"
+        write_whole(path, content)
+        return path
 
     def _seconds(self) -> float:
         return self._earlier + time.perf_counter() - self._started

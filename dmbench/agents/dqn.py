@@ -1,9 +1,9 @@
 """Deep Q-learning: networks, targets, and one update from a minibatch.
 
-Sources: Mnih et al. (2013), arXiv:1312.5602; Mnih et al. (2015), doi 10.1038/nature14236; the double target: van Hasselt
-et al. (2015), arXiv:1509.06461. Symbols: q_tm1, a_tm1 value and action at t - 1; r_t, end_t reward and end that follow;
-q_t the values of the next state. Shapes: B batch, A actions; states are uint8 (B, 4, 84, 84), or float32 (B, I) for a
-task with vector observations.
+Sources: Mnih et al. (2013), arXiv:1312.5602; Mnih et al. (2015), doi 10.1038/nature14236; the double target: van
+Hasselt et al. (2015), arXiv:1509.06461. Symbols: q_tm1, a_tm1 value and action at t - 1; r_t, end_t reward and end that
+follow; q_t the values of the next state. Shapes: B batch, A actions; states are uint8 (B, 4, 84, 84), or float32 (B, I)
+for a task with vector observations.
 """
 
 from collections.abc import Mapping
@@ -108,8 +108,8 @@ class Rule:
 def q_target(r_t: Tensor, end_t: Tensor, q_t: Tensor, discount: float, chooser: Tensor | None = None) -> Tensor:
     """Return r + discount max q (Algorithm 1 of 2015), or r alone where the episode ended; (B,).
 
-    r_t, end_t: (B,). q_t: (B, A), the target network's. chooser: (B, A), the online network's values of the same states:
-    their best action is taken instead of q_t's (double Q-learning).
+    r_t, end_t: (B,). q_t: (B, A), the target network's. chooser: (B, A), the online network's values of the
+    same states: their best action is taken instead of q_t's (double Q-learning).
     """
     best = (q_t if chooser is None else chooser).argmax(1, keepdim=True)
     return r_t + discount * q_t.gather(1, best)[:, 0] * ~end_t
@@ -118,8 +118,8 @@ def q_target(r_t: Tensor, end_t: Tensor, q_t: Tensor, discount: float, chooser: 
 def q_loss(q_tm1: Tensor, a_tm1: Tensor, target: Tensor, clip_error: bool = True, reduction: str = "sum") -> Tensor:
     """Return half the squared error of the values of the actions taken; past an error of 1, if clipped, linear.
 
-    q_tm1: (B, A). a_tm1: (B,) int64. target: (B,), a constant. The gradient is the error itself, or the error clipped to
-    [-1, 1]: "error clipping", Methods of 2015.
+    q_tm1: (B, A). a_tm1: (B,) int64. target: (B,), a constant. The gradient is the error itself, or the error clipped
+    to [-1, 1]: "error clipping", Methods of 2015.
     """
     error = q_tm1.gather(1, a_tm1[:, None])[:, 0] - target.detach()
     inner = error.clamp(-1, 1) if clip_error else error
@@ -133,7 +133,7 @@ def clip_rewards(rewards: Tensor) -> Tensor:
 
 
 def epsilon_at(step: int, *, begin: int = 50_000, over: int = 1_000_000, start: float = 1.0, end: float = 0.1) -> float:
-    """Return the probability of a random action after `step` agent steps: `start` until `begin`, then a line to `end`."""
+    """Return the share of random actions after `step` agent steps: `start` until `begin`, then falling to `end`."""
     done = min(max((step - begin) / over, 0.0), 1.0)
     return start + (end - start) * done
 

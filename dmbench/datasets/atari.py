@@ -4,8 +4,8 @@ Sources: Mnih et al. (2013), arXiv:1312.5602, sections 4.1 and 5; Mnih et al. (2
 (Preprocessing, Training details, Evaluation procedure) and Extended Data Table 1. Time is frames of the emulator, 60 a
 second, or agent steps of `skip` frames each. Shapes: N environments; frames are uint8 (N, 84, 84), one an agent step.
 
-Rewards are the game's own points: who trains clips them (`dmbench.agents.dqn.clip_rewards`), who scores does not. Sticky
-actions are off, the actions are the game's minimal set, and nothing fires at the start of an episode.
+Rewards are the game's own points: who trains clips them (`dmbench.agents.dqn.clip_rewards`), who scores does not.
+Sticky actions are off, the actions are the game's minimal set, and nothing fires at the start of an episode.
 """
 
 import difflib
@@ -42,10 +42,10 @@ def playing_atari(game: str, count: int = 1, *, skip: int | None = None) -> "Ata
 def nature(game: str, count: int = 1, *, skip: int = 4, minutes: float = 30) -> "Atari":
     """Return `count` environments as the paper of 2015 shows them.
 
-    Every 4th frame is seen, as the maximum over it and the frame before; it is turned to luminance and shrunk to 84 x 84.
-    An episode begins with 1 to 30 frames of doing nothing, and is cut after `minutes`: 5 in the paper's evaluation, where
-    its random player acts on every 6th frame. In training the loss of a life ends an episode for the learner, who sees it
-    in `Step.lives`; the game goes on.
+    Every 4th frame is seen, as the maximum over it and the frame before; it is turned to luminance and shrunk to
+    84 x 84. An episode begins with at most 30 frames of doing nothing, and is cut after `minutes`: 5 in the paper's
+    evaluation, where its random player acts on every 6th frame. In training the loss of a life ends an episode for the
+    learner, who sees it in `Step.lives`; the game goes on.
 
     Differs from the paper: 1. the maximum is taken after the turn to luminance, not before. 2. Shrinking is by area.
 
@@ -65,7 +65,7 @@ class Atari:
         height: rows a screen is shrunk to. top: the first of the 84 rows that are kept.
     """
 
-    shape = (84, 84)
+    shape: tuple[int, ...] = (84, 84)
     dtype = torch.uint8
 
     def __init__(
@@ -81,7 +81,7 @@ class Atari:
         top: int = 0,
     ) -> None:
         check_game(game)
-        from ale_py import LoggerMode, ALEInterface  # noqa: F401
+        from ale_py import ALEInterface, LoggerMode
         from ale_py.vector_env import AtariVectorEnv
 
         ALEInterface.setLoggerMode(LoggerMode.Error)
@@ -103,8 +103,10 @@ class Atari:
             reward_clipping=False,
             use_fire_reset=False,
         )
-        self.game, self.count, self.skip = game, count, skip
-        self.actions = int(self._env.single_action_space.n)
+        self.game, self.count = game, count
+        self.skip, self.maximum, self.noops, self.limit = skip, maximum, noops, limit
+        space: Any = self._env.single_action_space
+        self.actions = int(space.n)
         self._rows = slice(top, top + 84)
 
     def reset(self, seeds: Sequence[int]) -> Tensor:

@@ -1,6 +1,6 @@
 """Environments in step with one another, as tensors: what Atari and gymnasium tasks have in common.
 
-Shapes: N environments. An episode is started with a seed of its own, and is a function of that seed and its actions alone.
+Shapes: N environments. An episode is started with a seed of its own, and is a function of that seed and its actions.
 """
 
 import difflib
@@ -16,8 +16,8 @@ from torch import Tensor
 class Step(NamedTuple):
     """What N environments answer: observations (N, ...), raw rewards (N,) float64, and how each episode stands.
 
-    terminal: (N,) bool, the episode is over. truncated: (N,) bool, it was cut at its time limit. lives: (N,) int64 lives
-    left, or zeros where a task has none.
+    terminal: (N,) bool, the episode is over. truncated: (N,) bool, it was cut at its time limit. lives: (N,) int64
+    lives left, or zeros where a task has none.
     """
 
     observations: Tensor
@@ -115,7 +115,9 @@ class Tasks:
             rewards[index] = float(self._finite(np.asarray(reward)))
             terminal[index], truncated[index] = bool(ended), bool(cut) and not ended
             self._over[index] = bool(ended or cut)
-        return Step(self._observations.clone(), rewards, terminal, truncated, torch.zeros(self.count, dtype=torch.int64))
+        return Step(
+            self._observations.clone(), rewards, terminal, truncated, torch.zeros(self.count, dtype=torch.int64)
+        )
 
     def _finite(self, value: Any) -> Tensor:
         tensor = torch.as_tensor(np.asarray(value), dtype=torch.float64)

@@ -7,12 +7,15 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
+from scipy import stats
 from torch import Tensor, nn
 
 from dmbench.agents.dqn import epsilon_greedy
 from dmbench.agents.parts import replay_files
+from dmbench.datasets.environments import Environments
 from dmbench.experiments._dqn_training import Make, Recipe, Training
 from dmbench.experiments._scoring import Policy, mean_and_error, play
+from dmbench.harness.errors import ContractError
 from dmbench.harness.experiment import Context
 
 SCORED_TOGETHER = 10  # environments
@@ -107,3 +110,20 @@ def keep(ctx: Context, name: str, network: nn.Module) -> None:
 
 def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in state.items()}
+
+
+def scored(ctx: Context, environments: Environments, player: Any, episodes: int) -> float:
+    """Return the mean score of a network, at epsilon 0.05, or of a policy as it is; the record has its interval.
+
+    Raises: ContractError: a policy takes an action that the game has not.
+    """
+    seed = ctx.seed or 0
+    policy = greedy(player, 0.05, seed, ctx.device) if isinstance(player, nn.Module) else player
+    try:
+        scores = play(environments, policy, episodes, seed, stack=4, tell=ctx.progress)
+    except ValueError as error:
+        raise ContractError(f"the policy cannot be scored: {error}") from error
+    mean, deviation = mean_and_error(scores)
+    half = deviation * float(stats.t.ppf(0.975, episodes - 1))
+    ctx.note(episodes=episodes, interval=[round(mean - half, 3), round(mean + half, 3)], scores=scores)
+    return mean

@@ -145,7 +145,7 @@ class Training:
         if self.held_out is None:
             return 0.0
         with torch.no_grad():
-            return float(torch.cat([self.network(part).amax(1) for part in self.held_out.split(100)]).mean())
+            return float(torch.cat([self.network(part).amax(1) for part in torch.split(self.held_out, 100)]).mean())
 
     def state(self, folder: Path) -> dict[str, Any]:
         """Return all that the next step depends on; the larger part of the replay memory goes to files in `folder`."""
@@ -166,7 +166,7 @@ class Training:
     def restore(self, state: Mapping[str, Any], folder: Path) -> None:
         """Go on from a state.
 
-        Raises: ValueError: it is of another network or game, a replay file is damaged, or a game does not repeat itself.
+        Raises: ValueError: it is of another network or game, a replay file is damaged, or a game repeats otherwise.
         """
         self.learner.load_state_dict(state["learner"])
         replay_files.load(self.memory, folder, state["memory"])
@@ -181,7 +181,7 @@ class Training:
             raise ValueError("an episode played again looks otherwise: another version of the game? begin with --fresh")
 
     def _played_again(self) -> Tensor:
-        """Bring every environment to where its episode was: the shorter ones start later, so that all arrive together."""
+        """Bring every environment to where its episode was; shorter ones start later, so that all arrive together."""
         longest = max(len(episode.actions) for episode in self.playing)
         start = torch.tensor([longest - len(episode.actions) for episode in self.playing])
         observations = self.environments.reset([episode.seed for episode in self.playing])

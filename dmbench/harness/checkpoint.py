@@ -12,7 +12,7 @@ from dmbench.harness.paths import write_whole
 
 
 class Checkpoint:
-    """One file of tensors and plain values, and beside it a folder for what is too large to be written anew each time."""
+    """One file of tensors and plain values, and beside it a folder for what is too large to be written anew."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -12,12 +12,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-
 ATTEMPTS = 1000  # draws, before a memory of nothing but cut-off transitions is given up
 
 
 class Batch(NamedTuple):
-    """B transitions: states (B, K, ...), actions (B, ...), rewards (B,) float32, end_t (B,) bool, states (B, K, ...)."""
+    """B transitions: states (B, K, ...), actions (B, ...), rewards (B,) float32, end_t (B,) bool, next states."""
 
     s_tm1: Tensor
     a_tm1: Tensor
@@ -84,7 +83,9 @@ class ReplayMemory:
         first, last = self._range()
         return max(0, last - first + 1) * self.environments
 
-    def add(self, observations: Tensor, first: Tensor, actions: Tensor, rewards: Tensor, ends: Tensor, cuts: Tensor) -> None:
+    def add(
+        self, observations: Tensor, first: Tensor, actions: Tensor, rewards: Tensor, ends: Tensor, cuts: Tensor
+    ) -> None:
         """Store one time: what was seen, what was done then, and what came of it.
 
         observations: (N, ...). first: (N,) bool, an episode starts with this observation. actions: (N, ...). rewards:
@@ -157,7 +158,9 @@ class ReplayMemory:
 class Stack:
     """The last K observations of N environments, as a memory would stack them."""
 
-    def __init__(self, environments: int, shape: Sequence[int], stack: int = 4, dtype: torch.dtype = torch.uint8) -> None:
+    def __init__(
+        self, environments: int, shape: Sequence[int], stack: int = 4, dtype: torch.dtype = torch.uint8
+    ) -> None:
         self.frames = torch.zeros(environments, stack, *shape, dtype=dtype)
 
     def push(self, observations: Tensor, first: Tensor) -> Tensor:

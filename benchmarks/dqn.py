@@ -1,4 +1,4 @@
-"""DQN's training loop at a batch of 32: agent steps, updates, samples of the replay memory (2015, Extended Data Table 1).
+"""DQN's training loop at a batch of 32: agent steps, updates, samples of replay memory (2015, Extended Data Table 1).
 
 Throughputs are the counts in a case's name over its seconds: a run makes so many agent steps, updates or samples.
 """

@@ -11,8 +11,8 @@ from dmbench.agents.parts.replay import ReplayMemory, Stack
 WINDOWS = settings(max_examples=40, deadline=None)
 
 
-def filled(memory, times, ends=(), cuts=(), lives=()):
-    """Store times 0, 1, ... whose one-pixel observation is 1 + time + 100 x environment; ends and cuts at (time, place)."""
+def filled(memory, times, ends=(), cuts=()):
+    """Store times 0, 1, ... that see one pixel, 1 + time + 100 x environment; ends and cuts are (time, place)."""
     count = memory.environments
     first = torch.ones(count, dtype=torch.bool)
     for time in range(times):
@@ -65,7 +65,7 @@ def test_exactly_the_whole_transitions_are_drawn_and_alike(times):
 
 def test_what_was_cut_off_is_never_drawn():
     memory = filled(ReplayMemory(20, (1,), stack=2, dtype=torch.int64), 12, cuts={(3, 0), (4, 0), (8, 0)})
-    time, place = memory.draw(500, torch.Generator().manual_seed(0))
+    time, _ = memory.draw(500, torch.Generator().manual_seed(0))
     assert set(time.tolist()) == set(range(11)) - {3, 4, 8}
     batch = memory.gather(torch.tensor([5]), torch.tensor([0]))
     assert batch.s_tm1[0, :, 0].tolist() == [0, 6]

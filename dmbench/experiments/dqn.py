@@ -8,7 +8,7 @@ import torch
 from dmbench.agents.dqn import NatureNetwork, PlayingAtariNetwork, Rule, VectorNetwork
 from dmbench.datasets.atari import GAMES, nature, playing_atari
 from dmbench.datasets.environments import Tasks, check_actions
-from dmbench.experiments._dqn import greedy, keep, random_player, scored, train
+from dmbench.experiments._dqn import greedy, keep, load_weights, random_player, scored, train
 from dmbench.experiments._dqn_training import Recipe
 from dmbench.experiments._sb3 import part, read_policy
 from dmbench.experiments._scoring import mean_and_error, play
@@ -20,7 +20,10 @@ QUICK_2013 = {"pong": 12, "breakout": 20, "qbert": 12}
 SLOW_2013 = {"beam_rider": 30, "enduro": 3, "seaquest": 15, "space_invaders": 130}
 QUICK_NATURE = {"breakout": 40, "qbert": 12}
 SLOW_NATURE = {"beam_rider": 20, "enduro": 3, "pong": 75, "seaquest": 30, "space_invaders": 20}
-TASKS = {"cartpole": "CartPole-v1", "acrobot": "Acrobot-v1", "mountaincar": "MountainCar-v0"}
+# Task and episodes a seed of an agent trained by others.
+TASKS = {"cartpole": ("CartPole-v1", 10), "acrobot": ("Acrobot-v1", 20), "mountaincar": ("MountainCar-v0", 40)}
+# Games with a trained agent in reference_results/agents: artifact agent_<game>, its score the number <game>_agent.
+AGENTS: tuple[str, ...] = ()
 EPISODES = 30  # a trained agent is scored on, as in 2015
 
 
@@ -98,12 +101,14 @@ def at_random(ctx: Context, environments: Any, episodes: int, key: str) -> dict[
 
 @experiment("sb3_{task}", tier="quick", seeds=10, artifacts=("sb3_dqn_{task}",), over={"task": tuple(TASKS)})
 def trained_by_others(ctx: Context, task: str) -> dict[str, float]:
-    """Score RL-Zoo's DQN agent, always its best action, on ten episodes a seed."""
+    """Score RL-Zoo's DQN agent, always its best action."""
     parameters = part(read_policy(next(iter(ctx.files(f"sb3_dqn_{task}").values()))), "q_net.q_net.")
-    environments = Tasks(TASKS[task], 10)
+    name, episodes = TASKS[task]
+    environments = Tasks(name, 10)
+    ctx.note(episodes=episodes)
     network = VectorNetwork(environments.shape[0], environments.actions)
     network.layers.load_state_dict(parameters)
-    scores = play(environments, greedy(network, 0.0, ctx.seed or 0, torch.device("cpu")), 10, ctx.seed or 0)
+    scores = play(environments, greedy(network, 0.0, ctx.seed or 0, torch.device("cpu")), episodes, ctx.seed or 0)
     return {f"sb3_{task}": mean_and_error(scores)[0]}
 
 
@@ -198,6 +203,15 @@ def trained_adam(ctx: Context, game: str) -> dict[str, float]:
     recipe = dataclasses.replace(ADAM, steps=ADAM_STEPS[game])
     network = scored_network(ctx, game, environments, lambda count: playing_atari(game, count), recipe)
     return {f"{game}_adam": scored(ctx, environments, network, EPISODES)}
+
+
+@experiment("{game}_agent", tier="slow", seeds=5, artifacts=("agent_{game}",), over={"game": AGENTS})
+def committed_agent(ctx: Context, game: str) -> dict[str, float]:
+    """Score an agent that was trained here and committed, at epsilon 0.05 as 2013 does, on six episodes a seed."""
+    environments = playing_atari(game, 6)
+    network = PlayingAtariNetwork(environments.actions)
+    load_weights(network, next(iter(ctx.files(f"agent_{game}").values())))
+    return {f"{game}_agent": scored(ctx, environments, network.to(ctx.device), 6)}
 
 
 def scored_network(ctx: Context, game: str, environments: Any, make: Any, recipe: Recipe) -> Any:

@@ -242,6 +242,26 @@ def test_evaluation_is_greedy_but_for_a_twentieth():
     assert {r.evaluate_epsilon for r in (PAPER_2013, PAPER_NATURE, ADAM)} == {0.05}
 
 
+def test_scores_are_taken_at_an_epsilon_of_a_twentieth(tmp_path):
+    taken = []
+
+    class Long(Scripted):
+        shape, dtype = (84, 84), torch.uint8
+
+        def seen(self):
+            return torch.zeros(self.count, 84, 84, dtype=torch.uint8)
+
+        def send(self, actions):
+            taken.extend(actions.tolist())
+
+    class Second(nn.Module):
+        def forward(self, frames):
+            return torch.tensor([[0.0, 1.0]]).expand(len(frames), 2)
+
+    scored(Ctx(tmp_path), Long([[1.0] * 300], 20), Second(), 20)
+    assert taken.count(0) / len(taken) == pytest.approx(0.025, abs=0.007)
+
+
 def test_recipes_are_the_papers():
     assert (PAPER_2013.rule.target_every, PAPER_2013.lives, PAPER_2013.optimiser) == (None, False, "rmsprop")
     assert PAPER_NATURE.rule == Rule(0.99, 10_000, False, True, "sum", None)

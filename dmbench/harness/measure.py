@@ -145,7 +145,6 @@ class _Context:
         self._environment = environment(self.device)
         self._earlier = 0.0  # seconds spent by runs that were interrupted
         self._started = time.perf_counter()
-        self._fresh = False  # whether the folder beside the checkpoint is known to hold nothing of a run left alone
         self.checkpoint = Checkpoint(settings.results / "checkpoints" / f"{task.stem}-{self._key()}.pt")
 
     def files(self, artifact: str) -> dict[str, Path]:
@@ -167,6 +166,7 @@ class _Context:
     def load(self) -> dict[str, Any] | None:
         saved = None if self._settings.resume is False else self.checkpoint.load()
         if saved is None:
+            shutil.rmtree(self.checkpoint.folder, ignore_errors=True)  # parts of a state that is not gone on from
             return None
         self._curve, self._earlier = list(saved["curve"]), saved["seconds"]
         return dict(saved["state"])
@@ -178,12 +178,8 @@ class _Context:
             print(f"dmbench: {self._task}: no checkpoint, going on without ({error.strerror})", file=sys.stderr)
 
     def folder(self) -> Path:
-        folder = self.checkpoint.folder
-        if self._settings.resume is False and not self._fresh:
-            shutil.rmtree(folder, ignore_errors=True)
-        self._fresh = True
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        self.checkpoint.folder.mkdir(parents=True, exist_ok=True)
+        return self.checkpoint.folder
 
     def keep(self, name: str, content: bytes) -> Path:
         seed = "" if self.seed is None else f"-seed{self.seed}"

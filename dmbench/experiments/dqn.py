@@ -16,7 +16,7 @@ from dmbench.harness.errors import ContractError
 from dmbench.harness.experiment import Context, Subject, experiment
 
 # Episodes a seed of a random player: so many that ten seeds decide, and that the quick ones take a minute.
-QUICK_2013 = {"pong": 12, "breakout": 20, "qbert": 12}
+QUICK_2013 = {"pong": 12, "breakout": 40, "qbert": 12}
 SLOW_2013 = {"beam_rider": 30, "enduro": 3, "seaquest": 15, "space_invaders": 130}
 QUICK_NATURE = {"breakout": 40, "qbert": 12}
 SLOW_NATURE = {"beam_rider": 20, "enduro": 3, "pong": 75, "seaquest": 30, "space_invaders": 20}

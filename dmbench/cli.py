@@ -260,7 +260,8 @@ def data_list() -> None:
     store = artifacts.Store.from_environment()
     console = _console()
     width = max(map(len, store.registry))
-    for name, artifact in store.registry.items():
+    for name in store.registry:
+        artifact = store.artifact(name)
         here = len(store.local(name))
         state = "here" if here == len(artifact.files) else f"{here} of {len(artifact.files)} files here"
         facts = f"{state:22}  {formats.size(artifact.size):>12}  {artifact.title}; licence: {artifact.licence}"

@@ -17,7 +17,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from dmbench.layers.kernels.batch_norm_function import Normalize, Statistics, along, transformed
+from dmbench.layers.kernels.batch_norm_function import Normalize, Statistics, along
+from dmbench.layers.kernels.modes import transformed
 
 
 def batch_norm(

@@ -15,10 +15,10 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.forward_ad import unpack_dual
 
 from dmbench.layers.kernels.deform_conv2d_cpu import DeformConv2dCPU, Geometry, Tensors
 from dmbench.layers.kernels.deform_conv2d_triton import deform_conv2d_triton, takes
+from dmbench.layers.kernels.modes import transformed, under_autocast, without_autocast
 
 Pair = int | tuple[int, int]
 
@@ -59,14 +59,14 @@ def deform_conv2d(
         TypeError: dtypes differ, or are not floating.
     """
     geometry = _geometry(input, offset, weight, bias, _pair(stride), _pair(padding), _pair(dilation), mask)
-    lowered = torch.is_autocast_enabled(input.device.type)
+    lowered = under_autocast(input)
     _check_dtypes(input, lowered, offset=offset, weight=weight, bias=bias, mask=mask)
     tensors: Tensors = (input, offset, weight, bias, mask)
-    if takes(input) and (torch.compiler.is_compiling() or not _transformed(tensors)):
+    if takes(input) and (torch.compiler.is_compiling() or not transformed(*tensors)):
         return deform_conv2d_triton(tensors, geometry)
     if lowered or input.dtype in (torch.float16, torch.bfloat16):
         tensors = _raised(tensors)
-        with torch.autocast(input.device.type, enabled=False):
+        with without_autocast(input):
             return _run(tensors, geometry).to(input.dtype)
     return _run(tensors, geometry)
 
@@ -89,7 +89,7 @@ def canonical_deform_conv2d(
 
 def _run(tensors: Tensors, geometry: Geometry) -> Tensor:
     image, canonical = tensors[0], partial(equations, geometry=geometry)
-    if image.device.type != "cpu" or geometry.positions == 0 or torch.compiler.is_compiling() or _transformed(tensors):
+    if image.device.type != "cpu" or geometry.positions == 0 or torch.compiler.is_compiling() or transformed(*tensors):
         return canonical(*tensors)
     result: Tensor = DeformConv2dCPU.apply(*tensors, geometry, canonical)  # type: ignore[no-untyped-call]
     channels_last = image.is_contiguous(memory_format=torch.channels_last) and not image.is_contiguous()
@@ -105,13 +105,6 @@ def _raised(tensors: Tensors) -> Tensors:
         None if bias is None else bias.float(),
         None if mask is None else mask.float(),
     )
-
-
-def _transformed(tensors: Tensors) -> bool:
-    """Whether forward mode, or a transform of torch.func, is at work."""
-    if torch._C._are_functorch_transforms_active():
-        return True
-    return any(t is not None and unpack_dual(t).tangent is not None for t in tensors)  # type: ignore[no-untyped-call]
 
 
 def equations(

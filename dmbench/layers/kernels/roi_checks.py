@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from dmbench.layers.kernels.modes import under_autocast
+
 HALVES = (torch.float16, torch.bfloat16)
 FARTHEST = 2.0**30  # pixels: whole in float64, and in int64 even times a number of bins
 
@@ -56,7 +58,7 @@ def _check_offset(input: Tensor, offset: Tensor, rois: int, output: tuple[int, i
     """most: how many groups there can be; their number divides it."""
     if offset.device != input.device:
         raise ValueError(f"offset is on {offset.device} and input on {input.device}: move one of them")
-    mixed = torch.is_autocast_enabled(input.device.type)
+    mixed = under_autocast(input)
     if not offset.is_floating_point() or (offset.dtype != input.dtype and not mixed):
         raise TypeError(f"offset is {offset.dtype} and input {input.dtype}: convert one of them")
     groups = offset.shape[1] // 2 if offset.ndim == 4 else 0

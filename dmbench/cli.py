@@ -240,6 +240,20 @@ def compare(
     raise typer.Exit(comparison.exit_code())
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def show(
+    context: typer.Context,
+    stem: Annotated[str, typer.Argument(help="A stem that has something to show.")],
+    to: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("dmbench-show"),
+) -> None:
+    """Draw what a stem's implementation sees and does; options of its own follow as --name value."""
+    from dmbench.harness import showing
+
+    discovery.choose([stem], discovery.papers())
+    for path in showing.show(stem, context.args, to):
+        _say(paths.shown(path), _console())
+
+
 @data.command("list")
 def data_list() -> None:
     """List artifacts: size, licence, and how much of each is on this machine."""

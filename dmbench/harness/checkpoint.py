@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,15 @@ from dmbench.harness.paths import write_whole
 
 
 class Checkpoint:
-    """One file of tensors and plain values."""
+    """One file of tensors and plain values, and beside it a folder for what is too large to be written anew."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @property
+    def folder(self) -> Path:
+        """The folder, which need not exist."""
+        return self.path.with_suffix(".parts")
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the state."""
@@ -31,3 +37,8 @@ class Checkpoint:
         except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, TypeError):
             self.path.replace(self.path.with_suffix(".damaged"))
             return None
+
+    def delete(self) -> None:
+        """Remove the state and the folder."""
+        self.path.unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)

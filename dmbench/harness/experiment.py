@@ -72,6 +72,12 @@ class Context(Protocol):
     def save(self, state: dict[str, Any]) -> None:
         """Save tensors and plain values so that a killed run goes on from here; the curve goes with them."""
 
+    def folder(self) -> Path:
+        """Return a folder for what is too large for `save`; it lives as long as what was saved."""
+
+    def keep(self, name: str, content: bytes) -> Path:
+        """Write a file that stays in the results folder, such as trained weights; return its place."""
+
 
 @dataclass(frozen=True)
 class Experiment:

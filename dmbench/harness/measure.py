@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import resource
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from dmbench.harness.discovery import code_hash, experiments
 from dmbench.harness.environment import commit, environment
 from dmbench.harness.errors import ArtifactError, DamagedArtifact, DmbenchError
 from dmbench.harness.experiment import Experiment
+from dmbench.harness.paths import write_whole
 from dmbench.harness.records import Record, read
 
 # What has to be the same for a measurement to be taken as this machine's: no clock, load or count of threads.
@@ -77,7 +79,7 @@ class Outcome:
     reason: str = ""
     failed: bool = False
     found_again: bool = False
-    checkpoint: Path | None = None  # to be deleted once the records are kept
+    checkpoint: Checkpoint | None = None  # to be deleted once the records are kept
 
 
 def measure(
@@ -104,7 +106,7 @@ def measure(
         again = context.recorded() if settings.resume else ()
         if again:
             return Outcome(task, again, found_again=True)
-        return Outcome(task, context.run(), checkpoint=context.checkpoint.path)
+        return Outcome(task, context.run(), checkpoint=context.checkpoint)
     except DmbenchError as error:
         return Outcome(task, reason=str(error), failed=True)
     except torch.OutOfMemoryError as error:
@@ -164,6 +166,7 @@ class _Context:
     def load(self) -> dict[str, Any] | None:
         saved = None if self._settings.resume is False else self.checkpoint.load()
         if saved is None:
+            shutil.rmtree(self.checkpoint.folder, ignore_errors=True)  # parts of a state that is not gone on from
             return None
         self._curve, self._earlier = list(saved["curve"]), saved["seconds"]
         return dict(saved["state"])
@@ -173,6 +176,16 @@ class _Context:
             self.checkpoint.save({"curve": self._curve, "seconds": self._seconds(), "state": state})
         except OSError as error:  # the result matters more than the means to resume
             print(f"dmbench: {self._task}: no checkpoint, going on without ({error.strerror})", file=sys.stderr)
+
+    def folder(self) -> Path:
+        self.checkpoint.folder.mkdir(parents=True, exist_ok=True)
+        return self.checkpoint.folder
+
+    def keep(self, name: str, content: bytes) -> Path:
+        seed = "" if self.seed is None else f"-seed{self.seed}"
+        path = self._settings.results / "kept" / f"{self._task.stem}-{self._task.experiment}{seed}-{name}"
+        write_whole(path, content)
+        return path
 
     def _seconds(self) -> float:
         return self._earlier + time.perf_counter() - self._started

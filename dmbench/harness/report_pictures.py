@@ -52,6 +52,12 @@ class Drawing:
     def save(self, state: dict[str, Any]) -> None:
         """Nothing is kept."""
 
+    def folder(self) -> Path:
+        raise LookupError("a picture has no folder of its own")
+
+    def keep(self, name: str, content: bytes) -> Path:
+        raise LookupError("a picture leaves no files")
+
 
 def drawn(stem: str, draw: bool) -> list[str]:
     """Return a <figure> for each picture of a stem, or one line where it cannot be drawn.

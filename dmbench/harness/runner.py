@@ -133,7 +133,7 @@ def run(
             except RecordsError as error:
                 result.unsaved.append(str(error))
             if outcome.checkpoint is not None:
-                outcome.checkpoint.unlink(missing_ok=True)
+                outcome.checkpoint.delete()
         result.outcomes.append(outcome)
         listener.finished(outcome)
     return result

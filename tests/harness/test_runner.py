@@ -101,6 +101,41 @@ def test_a_checkpoint_stays_until_the_record_is_kept(toy, tmp_path, monkeypatch)
     assert len(list((tmp_path / "checkpoints").glob("*.pt"))) == 1
 
 
+def test_a_folder_of_parts_lives_as_long_as_its_checkpoint_and_what_is_kept_stays(toy, tmp_path, monkeypatch):
+    seen = []
+
+    def save(context, state):
+        (context.folder() / f"{state['done']}.part").touch()
+        seen.append(sorted(path.name for path in context.folder().iterdir()))
+        context.keep("weights.bin", b"trained")
+        context.checkpoint.save({"curve": [], "seconds": 0.0, "state": state})
+
+    monkeypatch.setattr(measuring._Context, "save", save)
+    monkeypatch.setattr(measuring._Context, "stop_after", 1, raising=False)
+    task = plan(numbers(toy, "noisy"), seeds=1)[0]
+    with pytest.raises(KeyboardInterrupt):
+        measure(task, Settings(tmp_path))
+    monkeypatch.setattr(measuring._Context, "stop_after", None)
+    run(numbers(toy, "noisy"), Settings(tmp_path), seeds=1)
+    assert seen == [["1.part"], ["1.part", "2.part"], ["1.part", "2.part", "3.part"]]
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+    assert (tmp_path / "kept" / "toy-noisy-seed0-weights.bin").read_bytes() == b"trained"
+
+
+def test_parts_of_a_state_that_is_not_gone_on_from_are_removed(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(measuring._Context, "stop_after", 1, raising=False)
+    task = plan(numbers(toy, "noisy"), seeds=1)[0]
+    with pytest.raises(KeyboardInterrupt):
+        measure(task, Settings(tmp_path))
+    (checkpoint,) = (tmp_path / "checkpoints").glob("*.pt")
+    parts = checkpoint.with_suffix(".parts")
+    parts.mkdir()
+    (parts / "1.part").touch()
+    monkeypatch.setattr(measuring._Context, "stop_after", None)
+    measure(task, Settings(tmp_path, resume=False))
+    assert not parts.exists()
+
+
 def test_a_record_that_cannot_be_kept_does_not_end_the_run(toy, tmp_path, monkeypatch):
     def full(folder, records):
         if records[0].number == "two":

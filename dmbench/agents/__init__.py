@@ -1,0 +1,1 @@
+"""Agents: what acts and learns, one paper a file."""

@@ -1,0 +1,126 @@
+"""Environments in step with one another, as tensors: what Atari and gymnasium tasks have in common.
+
+Shapes: N environments. An episode is started with a seed of its own, and is a function of that seed and its actions.
+"""
+
+import difflib
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Step(NamedTuple):
+    """What N environments answer: observations (N, ...), raw rewards (N,) float64, and how each episode stands.
+
+    terminal: (N,) bool, the episode is over. truncated: (N,) bool, it was cut at its time limit. lives: (N,) int64
+    lives left, or zeros where a task has none.
+    """
+
+    observations: Tensor
+    rewards: Tensor
+    terminal: Tensor
+    truncated: Tensor
+    lives: Tensor
+
+
+class Environments(Protocol):
+    """N environments. After an episode's end its environment waits for `restart`; stepping it meanwhile is harmless."""
+
+    count: int
+    actions: int  # 0 where actions are continuous
+    shape: tuple[int, ...]  # of one observation
+    dtype: torch.dtype
+
+    def reset(self, seeds: Sequence[int]) -> Tensor:
+        """Start an episode in every environment; return observations (N, ...)."""
+
+    def restart(self, which: Tensor, seeds: Sequence[int]) -> Tensor:
+        """Start an episode where `which` (N,) bool says so, one seed each; return all observations (N, ...)."""
+
+    def send(self, actions: Tensor) -> None:
+        """Begin one step: (N,) int64 in [0, actions), or (N, A) float32. The answer is fetched with `receive`."""
+
+    def receive(self) -> Step:
+        """Wait for the answer to `send`."""
+
+
+def check_actions(actions: Tensor, count: int, choices: int) -> None:
+    """Raise ValueError unless actions are (count,) whole numbers in [0, choices)."""
+    if not isinstance(actions, Tensor) or actions.dtype.is_floating_point or actions.shape != (count,):
+        given = tuple(actions.shape) if isinstance(actions, Tensor) else type(actions).__name__
+        raise ValueError(f"need {count} whole numbers as actions, a tensor of shape ({count},): {given}")
+    legal = (actions >= 0) & (actions < choices)
+    if not bool(legal.all()):
+        raise ValueError(f"illegal action {int(actions[~legal][0])}: this game has the actions 0 to {choices - 1}")
+
+
+class Tasks:
+    """N copies of a gymnasium task with vector observations, float32.
+
+    Raises:
+        ValueError: gymnasium has no task of that name; an action is illegal.
+        FloatingPointError: the task answers with something that is not finite.
+    """
+
+    dtype = torch.float32
+
+    def __init__(self, name: str, count: int = 1) -> None:
+        import gymnasium
+
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # gymnasium's own: that a newer version of the task exists
+                self._tasks = [gymnasium.make(name) for _ in range(count)]
+        except gymnasium.error.Error as error:
+            close = difflib.get_close_matches(name, list(gymnasium.registry), n=3, cutoff=0.4)
+            hint = f": did you mean {' or '.join(close)}?" if close else ""
+            raise ValueError(f"gymnasium has no task {name}{hint}") from error
+        self.name, self.count = name, count
+        space: Any = self._tasks[0].action_space
+        self.actions = int(getattr(space, "n", 0))
+        self.low, self.high = (getattr(space, bound, None) for bound in ("low", "high"))
+        self.shape = tuple(self._tasks[0].observation_space.shape or ())
+        self._observations = torch.zeros(count, *self.shape)
+        self._over = torch.ones(count, dtype=torch.bool)
+        self._sent = torch.zeros(count, dtype=torch.int64)
+
+    def reset(self, seeds: Sequence[int]) -> Tensor:
+        return self.restart(torch.ones(self.count, dtype=torch.bool), seeds)
+
+    def restart(self, which: Tensor, seeds: Sequence[int]) -> Tensor:
+        for index, seed in zip(which.nonzero()[:, 0].tolist(), seeds, strict=True):
+            observation, _ = self._tasks[index].reset(seed=int(seed))
+            self._observations[index] = self._finite(observation)
+            self._over[index] = False
+        return self._observations.clone()
+
+    def send(self, actions: Tensor) -> None:
+        if self.actions:
+            check_actions(actions, self.count, self.actions)
+        self._sent = actions
+
+    def receive(self) -> Step:
+        rewards = torch.zeros(self.count, dtype=torch.float64)
+        terminal, truncated = (torch.zeros(self.count, dtype=torch.bool) for _ in range(2))
+        for index, task in enumerate(self._tasks):
+            if self._over[index]:
+                continue
+            action = int(self._sent[index]) if self.actions else self._sent[index].cpu().numpy()
+            observation, reward, ended, cut, _ = task.step(action)
+            self._observations[index] = self._finite(observation)
+            rewards[index] = float(self._finite(np.asarray(reward)))
+            terminal[index], truncated[index] = bool(ended), bool(cut) and not ended
+            self._over[index] = bool(ended or cut)
+        return Step(
+            self._observations.clone(), rewards, terminal, truncated, torch.zeros(self.count, dtype=torch.int64)
+        )
+
+    def _finite(self, value: Any) -> Tensor:
+        tensor = torch.as_tensor(np.asarray(value), dtype=torch.float64)
+        if not bool(torch.isfinite(tensor).all()):
+            raise FloatingPointError(f"{self.name} answered {tensor.tolist()}, which is not finite")
+        return tensor

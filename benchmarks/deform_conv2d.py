@@ -2,13 +2,16 @@
 
 64 channels at 32 and 64 pixels are sizes of restoration networks; 256 channels at 56 is ResNet-50's second stage at
 224 pixels. The product of the columns with the weights alone is the floor of them all, timed beside them as "product".
+On a GPU besides: ResNet-50's stages 3 to 5 at 224 pixels and batch 8, and 256 channels at 56, in each dtype.
 """
 
 from functools import partial
+from typing import ClassVar
 
 import torch
 
 from dmbench.layers.deform_conv2d import canonical_deform_conv2d, deform_conv2d
+from dmbench.peers.deform_conv2d import PEERS
 
 from ._common import _Measured, device_or_skip
 
@@ -49,6 +52,48 @@ class DeformConv2d(_Measured):
             return
         wanted = [t.requires_grad_() for t in (x, offset, weight, bias, mask) if t is not None]
         upstream = random(batch, channels, side, side)
+        self.run = lambda: torch.autograd.grad(call(), wanted, upstream)
+
+
+class DeformConv2dGPU(_Measured):
+    """The same on a GPU alone: version 2, one group, channels last; offsets of about a pixel."""
+
+    sizes: ClassVar = {
+        "8x128x28x28": (8, 128, 28),
+        "8x256x14x14": (8, 256, 14),
+        "8x512x7x7": (8, 512, 7),
+        "8x256x56x56": (8, 256, 56),
+    }
+    implementations: ClassVar = {"dmbench": deform_conv2d, "torchvision.ops": PEERS["torchvision.ops"]["deform_conv2d"]}
+    params = (
+        list(sizes),
+        ["float32", "float16", "bfloat16"],
+        ["forward", "forward+backward"],
+        [*implementations, "product"],
+        ["cuda"],
+    )
+    param_names = ("size", "dtype", "pass", "implementation", "device")
+    own = ("product",)
+    headline = tuple((size, "bfloat16", passes) for size in sizes for passes in ("forward", "forward+backward"))
+
+    def setup(self, size, dtype, direction, implementation, device):
+        self.device = device_or_skip(device)
+        batch, channels, side = self.sizes[size]
+        random = partial(torch.randn, device=self.device, dtype=getattr(torch, dtype))
+        if implementation == "product":
+            self.run = product(random, 1, batch * side * side, 9 * channels, channels, direction)
+            return
+        x, upstream = (
+            random(batch, channels, side, side).to(memory_format=torch.channels_last) for _ in ("input", "upstream")
+        )
+        offset, mask = random(batch, 18, side, side), random(batch, 9, side, side).sigmoid()
+        weight = random(channels, channels, 3, 3).to(memory_format=torch.channels_last)
+        bias = random(channels)
+        call = partial(self.implementations[implementation], x, offset, weight, bias, 1, 1, 1, mask)
+        if direction == "forward":
+            self.run = call
+            return
+        wanted = [t.requires_grad_() for t in (x, offset, weight, bias, mask)]
         self.run = lambda: torch.autograd.grad(call(), wanted, upstream)
 
 

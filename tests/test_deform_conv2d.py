@@ -14,7 +14,9 @@ from dmbench.experiments.deform_conv2d import DEFORM_CONV2D
 from dmbench.harness.device import peak_bytes
 from dmbench.harness.errors import ContractError
 from dmbench.layers.deform_conv2d import DeformConv2d, canonical_deform_conv2d, deform_conv2d
-from dmbench.layers.kernels import deform_conv2d_cpu
+from dmbench.layers.kernels import deform_conv2d_cpu_samples
+from dmbench.layers.kernels import deform_conv2d_cpu_sizes as sizes
+from dmbench.layers.kernels import product as products
 
 BOTH = pytest.mark.parametrize("convolve", [deform_conv2d, canonical_deform_conv2d])
 CPU = torch.device("cpu")
@@ -126,15 +128,47 @@ def test_the_gradients_are_those_of_the_canonical_form(case):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("groups", "deformable"), [(1, 1), (1, 2), (2, 1), (2, 2)])
-def test_chunks_change_nothing(groups, deformable, monkeypatch):
-    tensors = small(groups=groups, deformable=deformable)
+@pytest.mark.parametrize(("groups", "deformable"), [(1, 1), (1, 2), (2, 1), (2, 2), (4, 2), (2, 4)])
+@pytest.mark.parametrize(
+    ("positions", "samples"),
+    [(7, 1), (29, 1), (31, 1), (61, 1), (7, 10**6), (31, 10**6)],
+    ids=["parts of a picture", "one short", "a picture", "two pictures", "columns in parts", "columns across pictures"],
+)
+def test_chunks_change_nothing(groups, deformable, positions, samples, monkeypatch):
+    tensors = make(3, 4, (5, 6), 4, (3, 3), groups, deformable, True, padding=(1, 1))
     whole = run(deform_conv2d, tensors, padding=1), *gradients(deform_conv2d, tensors, padding=1)
-    monkeypatch.setattr(deform_conv2d_cpu, "CHUNK", 1)
-    monkeypatch.setattr(deform_conv2d_cpu, "FEWEST", 7)
+    monkeypatch.setattr(sizes, "SAMPLES", (samples, samples))
+    monkeypatch.setattr(sizes, "COLUMNS", (1, 1))
+    monkeypatch.setattr(sizes, "FEWEST", positions)
     parts = run(deform_conv2d, tensors, padding=1), *gradients(deform_conv2d, tensors, padding=1)
     for one, other in zip(parts, whole, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+@pytest.mark.parametrize("side", [1, 7, 40, 200])
+@pytest.mark.parametrize(("groups", "deformable"), [(1, 1), (4, 4)])
+def test_each_position_is_in_one_chunk(batch, side, groups, deformable):
+    pair = (side, side)
+    g = sizes.Geometry(pair, pair, (3, 3), (1, 1), (1, 1), (1, 1), batch, 64, groups, deformable)
+    found = list(sizes.chunks(g, 4, 4))
+    places = [
+        image * g.area + place
+        for chunk in found
+        for image in range(batch)[chunk.images]
+        for place in range(g.area)[chunk.places]
+    ]
+    assert places == list(range(g.positions))
+    assert places == [row for chunk in found for row in range(g.positions)[chunk.rows]]
+
+
+@pytest.mark.parametrize("radix", [1, 100, 1000, 10**6])
+def test_what_fills_up_the_sort_is_no_sample(radix, monkeypatch):
+    tensors = small()
+    whole = gradients(deform_conv2d, tensors, padding=1)
+    monkeypatch.setattr(deform_conv2d_cpu_samples, "RADIX", radix)
+    for one, other in zip(gradients(deform_conv2d, tensors, padding=1), whole, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("modulated", [False, True])
@@ -151,8 +185,11 @@ def test_torchvision_agrees(modulated):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("groups", "deformable"), [(1, 1), (1, 4), (4, 4)])
-def test_float32_is_within_1e_5_of_float64_all_gradients_included(groups, deformable):
+@pytest.mark.parametrize("onednn", [True, False])
+@pytest.mark.parametrize(("groups", "deformable"), [(1, 1), (1, 4), (4, 1), (4, 4), (4, 2), (2, 4)])
+def test_float32_is_within_1e_5_of_float64_all_gradients_included(groups, deformable, onednn, monkeypatch):
+    if not onednn:
+        monkeypatch.setattr(products, "_has_operators", lambda: False)
     tensors = make(1, 32, (20, 20), 32, (3, 3), groups, deformable, True, padding=(1, 1))
     single = [t.float() for t in tensors]
     # In float32 the offsets themselves are rounded: both must see the same ones.
@@ -210,9 +247,15 @@ def test_each_gradient_can_be_asked_for_alone(wanted):
     torch.testing.assert_close(one, other, rtol=0, atol=1e-14)
 
 
-def test_gradients_are_the_same_bit_for_bit_each_time():
-    tensors = [t.float() for t in make(2, 16, (17, 19), 16, (3, 3), 1, 2, True, padding=(1, 1))]
-    first, second = (gradients(deform_conv2d, tensors, padding=1) for _ in range(2))
+@pytest.mark.parametrize("threads", [1, 2])
+def test_gradients_are_the_same_bit_for_bit_each_time(threads):
+    tensors = [t.float() for t in make(2, 16, (57, 59), 16, (3, 3), 1, 2, True, padding=(1, 1))]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        first, second = (gradients(deform_conv2d, tensors, padding=1) for _ in range(2))
+    finally:
+        torch.set_num_threads(before)
     for one, other in zip(first, second, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
 
@@ -265,6 +308,19 @@ def test_a_nan_offset_gives_nan_there_and_nowhere_else(convolve):
 
 
 @BOTH
+def test_at_whole_offsets_the_gradient_is_the_slope_to_the_right(convolve):
+    x, offset, *others = small()
+    offset = offset.round()
+    found = gradients(convolve, (x, offset, *others), torch.ones(1, 4, 5, 6, dtype=torch.float64), padding=1)[1]
+    here, step = run(convolve, (x, offset, *others), padding=1).sum(), 1e-6
+    for index in range(0, offset.numel(), 37):
+        moved = offset.clone()
+        moved.view(-1)[index] += step
+        slope = (run(convolve, (x, moved, *others), padding=1).sum() - here) / step
+        torch.testing.assert_close(found.view(-1)[index], slope, rtol=0, atol=1e-7)
+
+
+@BOTH
 @pytest.mark.parametrize("value", [math.inf, math.nan])
 def test_a_pixel_that_no_sample_touches_does_not_leak(convolve, value):
     x = torch.ones(1, 1, 4, 4, dtype=torch.float64)
@@ -299,7 +355,8 @@ def test_the_layout_in_memory_changes_nothing(convolve):
     expected = run(convolve, tensors, padding=1), *gradients(convolve, tensors, padding=1)
     strided = [torch.stack([t, t], -1)[..., 0] for t in tensors]
     last = [t.to(memory_format=torch.channels_last) if t.ndim == 4 else t for t in tensors]
-    for layout in (strided, last):
+    turned = [t.mT.contiguous().mT if t.ndim == 4 else t for t in tensors]
+    for layout in (strided, last, turned):
         found = run(convolve, layout, padding=1), *gradients(convolve, layout, padding=1)
         for one, other in zip(found, expected, strict=True):
             torch.testing.assert_close(one, other, rtol=0, atol=1e-13)
@@ -308,8 +365,10 @@ def test_the_layout_in_memory_changes_nothing(convolve):
 def test_channels_last_in_is_channels_last_out():
     x, offset, weight, bias, mask = small()
     assert deform_conv2d(x, offset, weight, bias, 1, 1, 1, mask).is_contiguous()
-    x = x.to(memory_format=torch.channels_last)
-    assert deform_conv2d(x, offset, weight, bias, 1, 1, 1, mask).is_contiguous(memory_format=torch.channels_last)
+    x = x.to(memory_format=torch.channels_last).requires_grad_()
+    found = deform_conv2d(x, offset, weight, bias, 1, 1, 1, mask)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert torch.autograd.grad(found.sum(), x)[0].is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -338,19 +397,61 @@ def test_the_columns_are_never_whole():
     assert used < 1.5 * columns < canonical / 2
 
 
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize(("groups", "deformable"), [(1, 1), (1, 4), (4, 1), (4, 4)])
+def test_the_peak_is_not_above_torchvisions(groups, deformable, backward):
+    try:
+        theirs = implementation_or_skip("torchvision")
+    except NotImplementedError as error:
+        pytest.skip(str(error))
+    tensors = [t.float() for t in make(2, 64, (32, 32), 64, (3, 3), groups, deformable, True, padding=(1, 1))]
+    used = []
+    for convolve in (deform_conv2d, theirs):
+        leaves = [t.clone().requires_grad_(backward) for t in tensors]
+
+        def work(convolve=convolve, leaves=leaves):
+            result = run(convolve, leaves, padding=1)
+            return torch.autograd.grad(result, leaves, torch.ones_like(result)) if backward else result
+
+        used.append(peak_bytes(work, CPU))
+    assert used[0] <= used[1]
+
+
 @pytest.mark.parametrize(("side", "expected"), [(1000, torch.int32), (46336, torch.int32), (46341, torch.int64)])
 def test_rows_past_2_to_the_31_are_counted_in_64_bits(side, expected):
-    geometry = deform_conv2d_cpu.Geometry((side, side), (1, 1), (1, 1), (1, 1), (0, 0), (1, 1), 1, 1, 1, 1)
-    assert deform_conv2d_cpu.index_dtype(geometry) == expected
+    geometry = sizes.Geometry((side, side), (1, 1), (1, 1), (1, 1), (0, 0), (1, 1), 1, 1, 1, 1)
+    assert sizes.index_dtype(geometry.rows) == expected
 
 
-def test_64_bit_rows_give_the_same(monkeypatch):
+@pytest.mark.parametrize("most", [0, 200])  # the table has 148 rows: 200 leaves them in 32 bits, and sorts in 64
+def test_64_bit_rows_give_the_same(most, monkeypatch):
     tensors = small()
     expected = run(deform_conv2d, tensors, padding=1), *gradients(deform_conv2d, tensors, padding=1)
-    monkeypatch.setattr(deform_conv2d_cpu, "index_dtype", lambda geometry: torch.int64)
+    asked = []
+
+    def dtype(rows):
+        asked.append(torch.int32 if rows < most else torch.int64)
+        return asked[-1]
+
+    monkeypatch.setattr(sizes, "index_dtype", dtype)
     found = run(deform_conv2d, tensors, padding=1), *gradients(deform_conv2d, tensors, padding=1)
+    assert asked[-1] == torch.int64
+    assert asked[0] == (torch.int32 if most else torch.int64)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_the_sort_counts_past_2_to_the_31(monkeypatch):
+    monkeypatch.setattr(sizes, "SAMPLES", (4, 4))
+    monkeypatch.setattr(sizes, "COLUMNS", (1, 1))
+    monkeypatch.setattr(sizes, "FEWEST", 2)
+    geometry = sizes.Geometry((46000, 46000), (1, 4), (1, 1), (1, 1), (0, 0), (1, 1), 1, 1, 1, 1)
+    (chunk,) = sizes.chunks(geometry, 4, 4)
+    places = deform_conv2d_cpu_samples.Places(torch.full((1, 2, 1, 4), 45990.0), None, geometry, 4)
+    samples = places.samples(chunk)
+    rows = samples.rows[:, 0].tolist()
+    assert rows == [(45990 + 2) * 46002 + 45990 + 2 + step for step in range(4)]
+    assert samples.by_pixel().keys.tolist() == rows[:2] + [row + geometry.rows for row in rows[2:]]
 
 
 @pytest.mark.parametrize("modulated", [False, True])

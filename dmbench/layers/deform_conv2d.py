@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.autograd.forward_ad import unpack_dual
 
 from dmbench.layers.kernels.deform_conv2d_cpu import DeformConv2dCPU, Geometry, Tensors
+from dmbench.layers.kernels.deform_conv2d_triton import deform_conv2d_triton, takes
 
 Pair = int | tuple[int, int]
 
@@ -34,11 +35,15 @@ def deform_conv2d(
 ) -> Tensor:
     """Deformable convolution, version 1, or version 2 with a mask; the arguments are those of torchvision.ops.
 
-    On a CPU it runs in chunks (kernels/deform_conv2d_cpu.py). Elsewhere, under torch.compile and torch.func, and for
-    second derivatives and forward mode it is `equations`, in its time and memory.
+    On a CPU it runs in chunks (kernels/deform_conv2d_cpu.py); on an NVIDIA GPU in Triton's kernels, also under
+    torch.compile (kernels/deform_conv2d_triton.py), float64 excepted. Elsewhere, under torch.compile on a CPU, under
+    torch.func, and for second derivatives and forward mode it is `equations`, in its time and memory. On a GPU the
+    image's gradient is summed in no fixed order unless torch.use_deterministic_algorithms(True) is set.
 
     Args:
         input: (N, C, H, W), float32 or float64; float16 and bfloat16, and all under autocast, are computed in float32.
+            On a GPU samples and weights are rounded to the input's dtype, the products are summed in float32, and
+            float32 products are tf32's where torch.backends.cuda.matmul allows that.
         offset: (N, 2 * G * K, Ho, Wo), pixels: for each deformable group and tap, dy and then dx. Any value: far
             outside and infinite samples are 0, NaN gives NaN.
         weight: (Cout, C / groups, kh, kw); groups and G are inferred, and need not divide each other.
@@ -57,6 +62,8 @@ def deform_conv2d(
     lowered = torch.is_autocast_enabled(input.device.type)
     _check_dtypes(input, lowered, offset=offset, weight=weight, bias=bias, mask=mask)
     tensors: Tensors = (input, offset, weight, bias, mask)
+    if takes(input) and (torch.compiler.is_compiling() or not _transformed(tensors)):
+        return deform_conv2d_triton(tensors, geometry)
     if lowered or input.dtype in (torch.float16, torch.bfloat16):
         tensors = _raised(tensors)
         with torch.autocast(input.device.type, enabled=False):
@@ -146,16 +153,18 @@ def sample(image: Tensor, y: Tensor, x: Tensor) -> Tensor:
     # Where it is clamped to all four pixels are outside; an infinity becomes finite.
     y, x = y.clamp(-2, height), x.clamp(-2, width)
     top, left = y.detach().floor(), x.detach().floor()
+    # Eq. 4 as the two parts of a pixel: at whole places its derivative is the one to the right, as between them.
+    down, right = y - top, x - left
     total = torch.zeros((), dtype=image.dtype, device=image.device)
-    for qy in (top, top + 1):
-        for qx in (left, left + 1):
-            near = (1 - (qy - y).abs()) * (1 - (qx - x).abs())
+    for qy, along in ((top, 1 - down), (top + 1, down)):
+        for qx, across in ((left, 1 - right), (left + 1, right)):
             inside = (qy >= 0) & (qy < height) & (qx >= 0) & (qx < width)
-            index = torch.where(inside, qy * width + qx, 0).long().flatten(2).unsqueeze(2)
-            pixel = image.flatten(3).gather(3, index.expand(-1, -1, image.shape[2], -1))
+            # Whole numbers before the product: in float32 it is inexact from 4096 x 4096 pixels on.
+            index = torch.where(inside, qy, 0).long() * width + torch.where(inside, qx, 0).long()
+            pixel = image.flatten(3).gather(3, index.flatten(2).unsqueeze(2).expand(-1, -1, image.shape[2], -1))
             pixel = pixel.view(*pixel.shape[:3], *y.shape[2:])
             # A pixel outside is zero whatever stands at index 0; a NaN in the weight stays one.
-            total = total + near.unsqueeze(2) * torch.where(inside.unsqueeze(2), pixel, 0)
+            total = total + (along * across).unsqueeze(2) * torch.where(inside.unsqueeze(2), pixel, 0)
     return total
 
 

@@ -21,7 +21,9 @@ def test_two_tasks_answer_as_dm_control_alone():
     alone = [suite.load("cartpole", "swingup", task_kwargs={"random": seed}) for seed in (3, 4)]
     first = [task.reset() for task in alone]
     actions = torch.linspace(-1, 1, 12).reshape(6, 2, 1)
-    np.testing.assert_allclose(seen, [np.concatenate([v.ravel() for v in t.observation.values()]) for t in first], atol=1e-6)
+    np.testing.assert_allclose(
+        seen, [np.concatenate([v.ravel() for v in t.observation.values()]) for t in first], atol=1e-6
+    )
     for action in actions:
         tasks.send(action)
         answer = tasks.receive()

@@ -77,13 +77,13 @@ class Learner:
         with torch.no_grad():
             q_t = self.target_critic(batch.s_t, self.target_actor(batch.s_t))
             target = q_target(batch.r_t, batch.end_t, q_t, self.rule.discount)
-        loss = (self.critic(batch.s_tm1, batch.a_tm1) - target).square().mean()
+        loss: Tensor = (self.critic(batch.s_tm1, batch.a_tm1) - target).square().mean()
         self.critic_optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.critic_optimiser.step()
         gain = self.critic(batch.s_tm1, self.actor(batch.s_tm1)).mean()
         self.actor_optimiser.zero_grad()
-        (-gain).backward(inputs=list(self.actor.parameters()))  # type: ignore[no-untyped-call]
+        (-gain).backward(inputs=list(self.actor.parameters()))
         self.actor_optimiser.step()
         soft_update(self.target_actor, self.actor, self.rule.tau)
         soft_update(self.target_critic, self.critic, self.rule.tau)

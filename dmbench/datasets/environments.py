@@ -67,7 +67,9 @@ def check_bounded(actions: Tensor, count: int, low: Any, high: Any) -> None:
     values = actions.detach().cpu().double().numpy()
     legal = (values >= low) & (values <= high)
     if not legal.all():
-        raise ValueError(f"illegal action {values[~legal][0]:g}: this task's lie in {np.min(low):g} to {np.max(high):g}")
+        raise ValueError(
+            f"illegal action {values[~legal][0]:g}: this task's lie in {np.min(low):g} to {np.max(high):g}"
+        )
 
 
 class Tasks:

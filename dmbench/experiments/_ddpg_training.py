@@ -24,9 +24,9 @@ Make = Callable[[int], Environments]
 class Recipe:
     """How an agent is trained; but for `steps`, `begin` and the evaluation the paper's constants.
 
-    steps: agent steps, over all environments. memory: transitions. begin: steps before the first update, by the untrained
-    actor with noise. theta, sigma: of the noise, in units of an action in [-1, 1]. evaluate_every, evaluate_episodes: the
-    score curve's. checkpoint_every: seconds.
+    steps: agent steps, over all environments. memory: transitions. begin: steps before the first update, by the
+    untrained actor with noise. theta, sigma: of the noise, in units of an action in [-1, 1]. evaluate_every,
+    evaluate_episodes: the score curve's. checkpoint_every: seconds.
     """
 
     steps: int
@@ -104,7 +104,7 @@ class Training:
                 self.playing[index] = self._new_episode()
             self.observations = self.environments.restart(over, [self.playing[index].seed for index in which])
         self.steps += self.recipe.environments
-        if self.steps > self.recipe.begin:
+        if self.steps > max(self.recipe.begin, self.recipe.environments):
             for _ in range(self.recipe.environments):
                 self.loss += self.learner.update(self.memory.sample(self.recipe.batch, self.random))
 

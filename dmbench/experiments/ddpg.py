@@ -16,7 +16,7 @@ from dmbench.agents.ddpg import (
 from dmbench.datasets.control import Control
 from dmbench.datasets.environments import Tasks, check_bounded
 from dmbench.experiments._ddpg import scored, train
-from dmbench.experiments._ddpg_training import Make, Recipe
+from dmbench.experiments._ddpg_training import Make, Recipe, bounds
 from dmbench.experiments._sb3 import part, read_policy
 from dmbench.harness.errors import ContractError
 from dmbench.harness.experiment import Context, Subject, experiment
@@ -102,7 +102,7 @@ def trained_by_others(ctx: Context, task: str) -> dict[str, float]:
     return {f"sb3_{task}": scored(ctx, environments, actor.to(ctx.device), episodes)}
 
 
-# The paper's constants, but for the rates, with which it learns from a third of the steps.
+# The paper's constants, but for rates, tau and decay, with which it learns from a third of the steps.
 PENDULUM = Recipe(
     steps=6_000,
     memory=10_000,
@@ -112,8 +112,9 @@ PENDULUM_PAPER = Recipe(steps=20_000, memory=20_000, begin=1_000)
 CARTPOLE = Recipe(
     steps=15_000,
     memory=20_000,
+    batch=128,
     sigma=0.3,
-    rule=Rule(tau=0.005, actor_rate=1e-4, critic_rate=1e-3, weight_decay=0.0),
+    rule=Rule(tau=0.005, actor_rate=3e-4, critic_rate=1e-3, weight_decay=0.0),
     evaluate_every=2_500,
     evaluate_episodes=5,
 )
@@ -148,5 +149,5 @@ def trained(ctx: Context, task: str, make: Make, recipe: Recipe) -> float:
     build, environments = ctx.subject("ddpg"), make(10)
     if hasattr(build, "policy"):
         return scored(ctx, environments, build.policy(task), EPISODES)
-    actor, critic = build(environments.shape[0], len(environments.low))
+    actor, critic = build(environments.shape[0], len(bounds(environments)[0]))
     return scored(ctx, environments, train(ctx, make, actor, critic, recipe), EPISODES)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from torch import nn
 
 from dmbench.agents.ddpg import (
@@ -34,10 +35,12 @@ from dmbench.experiments._ddpg import scored, train, without_noise
 from dmbench.experiments._ddpg_training import Recipe, Training
 from dmbench.experiments._scoring import play
 from dmbench.experiments.ddpg import PENDULUM_PAPER, check_agent
+from dmbench.harness import showing
 from dmbench.harness.checkpoint import Checkpoint
 from dmbench.harness.discovery import papers
-from dmbench.harness.errors import ContractError
+from dmbench.harness.errors import ContractError, UsageError
 from dmbench.harness.measure import Settings
+from dmbench.harness.records import Record, append
 from dmbench.harness.runner import run
 
 CPU = torch.device("cpu")
@@ -497,6 +500,29 @@ def test_a_users_policy_is_scored_as_it_is_and_an_illegal_action_is_one_line(tmp
 def test_agents_that_break_the_contract_are_refused(build, words):
     with pytest.raises(ContractError, match=words):
         check_agent(build)
+
+
+def recorded(folder, subject, scores):
+    """Records of a training, one a seed, two points each."""
+    common = {"stem": "ddpg", "number": "pendulum", "experiment": "pendulum", "tier": "slow", "subject": subject}
+    common |= {"settings": {}, "artifacts": {}, "protocol": str(subject), "code": "", "seconds": 1.0, "dirty": False}
+    common |= {"peak_bytes": None, "peak_bytes_of": "", "commit": "", "environment": {}}
+    curve = [{"agent_steps": 10.0, "score": 0.0}, {"agent_steps": 20.0, "score": 5.0}]
+    append(folder, [Record(**common, seed=seed, value=score, curve=curve) for seed, score in enumerate(scores)])
+
+
+def test_two_implementations_are_compared_by_their_records(tmp_path):
+    recorded(tmp_path, {}, [4.0, 5.0, 6.0])
+    recorded(tmp_path, {"ddpg": "my:nets"}, [1.0, 4.0])
+    paths = showing.show("ddpg", ["--number", "pendulum", "--results", str(tmp_path)], tmp_path / "new")
+    said = paths[1].read_text().splitlines()
+    assert said[0].startswith("dmbench: interquartile mean 5.00 [4.00, 6.00] over 3 seeds")
+    assert said[1].startswith("ddpg=my:nets: interquartile mean 2.50 ")
+    assert said[2].startswith("dmbench scores above ddpg=my:nets with probability 0.92 ")  # 5.5 of 6 pairs
+    with Image.open(paths[0]) as picture:
+        picture.load()
+    with pytest.raises(UsageError, match="no two seeds of cartpole_swingup are recorded: dmbench run ddpg --number"):
+        showing.show("ddpg", ["--number=cartpole_swingup", "--results", str(tmp_path)], tmp_path / "new")
 
 
 def test_arguments_out_of_range_are_named():

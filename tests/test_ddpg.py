@@ -81,10 +81,11 @@ def test_targets_are_the_equation_as_printed():
     assert q_target(r_t, end_t, q_t, 0.9).tolist() == pytest.approx([10.0, 2.0, 24.0], abs=1e-6)
 
 
-def test_updates_are_those_of_the_loop():
+@pytest.mark.parametrize("penalty", [0.0, 0.3])
+def test_updates_are_those_of_the_loop(penalty):
     """Linear actor, quadratic critic, Adam by hand: eight updates, critic first, then actor, then targets."""
     torch.manual_seed(0)
-    rule = Rule(tau=0.1, discount=0.9, actor_rate=0.01, critic_rate=0.02, weight_decay=0.05)
+    rule = Rule(tau=0.1, discount=0.9, actor_rate=0.01, critic_rate=0.02, weight_decay=0.05, penalty=penalty)
     actor, critic = LinearActor(), LinearCritic()
     mine = {"k": actor.linear.weight, "w": critic.w, "v": critic.v, "m": critic.m}
     mine = {name: value.detach().clone() for name, value in mine.items()}
@@ -110,7 +111,8 @@ def test_updates_are_those_of_the_loop():
         ascent = torch.zeros_like(mine["k"])
         for s_tm1 in given_batch.s_tm1:
             a = mine["k"] @ s_tm1
-            ascent += torch.outer(mine["v"] + (mine["m"] + mine["m"].T) @ a, s_tm1) / 5  # grad_a Q grad_theta mu
+            gradient = mine["v"] + (mine["m"] + mine["m"].T) @ a - penalty * a  # of Q, and of the mean over two parts
+            ascent += torch.outer(gradient, s_tm1) / 5  # grad_a Q grad_theta mu
         adam(mine, moments, "k", -ascent, 0.01, update)
         for name in mine:
             theirs[name] = 0.1 * mine[name] + 0.9 * theirs[name]
@@ -371,7 +373,7 @@ def test_scores_are_taken_without_noise_of_raw_rewards():
 
 
 def test_the_papers_constants_are_the_defaults():
-    assert Rule() == Rule(0.99, 0.001, 1e-4, 1e-3, 1e-2)
+    assert Rule() == Rule(0.99, 0.001, 1e-4, 1e-3, 1e-2, 0.0)
     recipe = PENDULUM_PAPER
     assert (recipe.batch, recipe.theta, recipe.sigma, recipe.rule) == (64, 0.15, 0.2, Rule())
     learner = Learner(Actor(3, 1), Critic(3, 1), Rule())

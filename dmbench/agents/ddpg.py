@@ -36,10 +36,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Rule:
-    """How a minibatch becomes an update; the paper's constants.
+    """How a minibatch becomes an update; by default the paper's constants.
 
     discount: of the next state's value. tau: how far targets move towards their networks with each update, in (0, 1].
-    actor_rate, critic_rate: Adam's. weight_decay: L2, on all of the critic's parameters.
+    actor_rate, critic_rate: Adam's. weight_decay: L2, on all of the critic's parameters. penalty: of the mean square of
+    the actor's actions, which the paper has not; it keeps tanh from its ends while the critic knows nothing yet.
     """
 
     discount: float = 0.99
@@ -47,6 +48,7 @@ class Rule:
     actor_rate: float = 1e-4
     critic_rate: float = 1e-3
     weight_decay: float = 1e-2
+    penalty: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.tau <= 1:
@@ -81,7 +83,8 @@ class Learner:
         self.critic_optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.critic_optimiser.step()
-        gain = self.critic(batch.s_tm1, self.actor(batch.s_tm1)).mean()
+        actions = self.actor(batch.s_tm1)
+        gain = self.critic(batch.s_tm1, actions).mean() - self.rule.penalty * actions.square().mean()
         self.actor_optimiser.zero_grad()
         (-gain).backward(inputs=list(self.actor.parameters()))
         self.actor_optimiser.step()

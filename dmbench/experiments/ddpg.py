@@ -102,19 +102,20 @@ def trained_by_others(ctx: Context, task: str) -> dict[str, float]:
     return {f"sb3_{task}": scored(ctx, environments, actor.to(ctx.device), episodes)}
 
 
-# The paper's constants, but for rates, tau and decay, with which it learns from a third of the steps.
+# The paper's constants, but for rates, tau and decay, with which it learns from a third of the steps, and a penalty:
+# without it one run in five never leaves the ends of tanh.
 PENDULUM = Recipe(
     steps=6_000,
     memory=10_000,
-    rule=Rule(tau=0.005, actor_rate=1e-3, critic_rate=1e-3, weight_decay=0.0),
+    rule=Rule(tau=0.005, actor_rate=1e-3, critic_rate=1e-3, weight_decay=0.0, penalty=0.1),
 )
-PENDULUM_PAPER = Recipe(steps=20_000, memory=20_000, begin=1_000)
+PENDULUM_PAPER = Recipe(steps=20_000, memory=20_000)
 CARTPOLE = Recipe(
     steps=15_000,
     memory=20_000,
     batch=128,
     sigma=0.3,
-    rule=Rule(tau=0.005, actor_rate=3e-4, critic_rate=1e-3, weight_decay=0.0),
+    rule=Rule(tau=0.01, actor_rate=1e-3, critic_rate=1e-3, weight_decay=0.0, penalty=0.3),
     evaluate_every=2_500,
     evaluate_episodes=5,
 )
@@ -123,7 +124,10 @@ REPEAT = 4  # simulation steps of dm_control an action lasts
 
 @experiment("pendulum", tier="slow", seeds=5, subjects=(AGENT,))
 def pendulum(ctx: Context) -> dict[str, float]:
-    """Train on Pendulum-v1 with faster rates than the paper's, and score without noise."""
+    """Train on Pendulum-v1 with faster rates than the paper's, and score without noise.
+
+    Differs from the paper: 1. both rates 0.001, tau 0.005, no weight decay. 2. The actor's square is penalised.
+    """
     return {"pendulum": trained(ctx, "Pendulum-v1", lambda count: Tasks("Pendulum-v1", count), PENDULUM)}
 
 
@@ -135,7 +139,11 @@ def pendulum_paper(ctx: Context) -> dict[str, float]:
 
 @experiment("cartpole_swingup", tier="slow", seeds=5, subjects=(AGENT,))
 def cartpole_swingup(ctx: Context) -> dict[str, float]:
-    """Train on dm_control's cartpole-swingup (extra `control`), and score without noise."""
+    """Train on dm_control's cartpole-swingup (extra `control`), and score without noise.
+
+    Differs from the paper: 1. both rates 0.001, tau 0.01, no weight decay, minibatches of 128, sigma 0.3. 2. The
+    actor's square is penalised: without, it stayed at the ends of tanh, and below 200 points, in nine trials of nine.
+    """
     ctx.note(repeat=REPEAT)
 
     def make(count: int) -> Control:

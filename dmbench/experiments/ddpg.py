@@ -103,7 +103,7 @@ def trained_by_others(ctx: Context, task: str) -> dict[str, float]:
 
 
 # The paper's constants, but for rates, tau and decay, with which it learns from a third of the steps, and a penalty:
-# without it one run in five never leaves the ends of tanh.
+# without it one of five runs stayed at the ends of tanh (-1412; the others -153 to -189).
 PENDULUM = Recipe(
     steps=6_000,
     memory=10_000,
@@ -142,7 +142,8 @@ def cartpole_swingup(ctx: Context) -> dict[str, float]:
     """Train on dm_control's cartpole-swingup (extra `control`), and score without noise.
 
     Differs from the paper: 1. both rates 0.001, tau 0.01, no weight decay, minibatches of 128, sigma 0.3. 2. The
-    actor's square is penalised: without, it stayed at the ends of tanh, and below 200 points, in nine trials of nine.
+    actor's square is penalised: without, it stayed at the ends of tanh, and below 200 points, in
+    eleven trials of eleven, of 3,750 to 10,000 agent steps.
     """
     ctx.note(repeat=REPEAT)
 

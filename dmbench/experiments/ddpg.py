@@ -88,7 +88,7 @@ def soft_target(ctx: Context) -> dict[str, float]:
     nn.init.ones_(target.weight)
     for _ in range(1_000):
         soft_update(target, network, Rule().tau)
-    return {"soft_target": float(target.weight)}
+    return {"soft_target": float(target.weight.detach())}
 
 
 @experiment("sb3_{task}", tier="quick", seeds=10, artifacts=("sb3_ddpg_{task}",), over={"task": tuple(TASKS)})

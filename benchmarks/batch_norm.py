@@ -32,6 +32,7 @@ class BatchNorm(_Measured):
 
     params = (list(SIZES), list(LAYOUTS), ["forward", "forward+backward"], list(IMPLEMENTATIONS), ["cpu", "cuda"])
     param_names = ("size", "layout", "pass", "implementation", "device")
+    own = ("canonical",)
 
     def setup(self, size, layout, direction, implementation, device):
         self.device = device_or_skip(device)

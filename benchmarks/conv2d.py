@@ -4,12 +4,14 @@ Sizes: Krizhevsky et al. 2012, Figure 2; Simonyan and Zisserman 2014 (arXiv:1409
 layer is of ResNet-50 (He et al. 2015, arXiv:1512.03385, Table 1).
 """
 
+from itertools import product
+
 import torch
-from torch.nn.functional import conv2d as torchs
 
 from dmbench.layers.conv2d import conv2d
+from dmbench.peers.conv2d import PEERS
 
-from ._common import PASSES, _Measured, device_or_skip
+from ._common import PASSES, _Measured, device_or_skip, with_peers
 from ._functions import _Function
 
 # (N, C, H, W), filters (K, C / G, F, F), and what else is not default.
@@ -21,7 +23,7 @@ LAYERS = {
     "vgg16 conv5_1": ((4, 512, 14, 14), (512, 512, 3, 3), {"padding": 1}),
     "resnet50 1x1": ((4, 256, 56, 56), (64, 256, 1, 1), {}),
 }
-IMPLEMENTATIONS = {"dmbench": conv2d, "torch": torchs}
+IMPLEMENTATIONS = with_peers(conv2d, PEERS, "conv2d")
 
 
 class Convolution(_Measured):
@@ -29,6 +31,7 @@ class Convolution(_Measured):
 
     params = (list(LAYERS), list(PASSES), list(IMPLEMENTATIONS), ["cpu", "cuda"])
     param_names = ("layer", "pass", "implementation", "device")
+    headline = tuple(product(("alexnet conv2, 2 groups", "vgg16 conv3_2", "resnet50 1x1"), PASSES))
 
     def setup(self, layer, passes, implementation, device):
         self.device = device_or_skip(device)

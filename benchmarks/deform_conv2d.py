@@ -1,4 +1,4 @@
-"""Deformable convolution: ours, its canonical form, and torchvision's where that can be imported.
+"""Deformable convolution: ours, its canonical form, and what a user would call instead.
 
 64 channels at 32 and 64 pixels are sizes of restoration networks; 256 channels at 56 is ResNet-50's second stage at
 224 pixels. The product of the columns with the weights alone is the floor of them all, timed beside them as "product".
@@ -13,11 +13,11 @@ import torch
 from dmbench.layers.deform_conv2d import canonical_deform_conv2d, deform_conv2d
 from dmbench.peers.deform_conv2d import PEERS
 
-from ._common import _Measured, device_or_skip
+from ._common import _Measured, device_or_skip, with_peers
 
 SIZES = {"2x64x32x32": (2, 64, 32), "2x64x64x64": (2, 64, 64), "1x256x56x56": (1, 256, 56)}
 GROUPS = {"1/1": (1, 1), "1/4": (1, 4), "4/1": (4, 1), "4/4": (4, 4)}  # groups / deformable groups
-IMPLEMENTATIONS = ["dmbench", "canonical", "torchvision", "product"]
+IMPLEMENTATIONS = with_peers(deform_conv2d, PEERS, "deform_conv2d") | {"canonical": canonical_deform_conv2d}
 
 
 class DeformConv2d(_Measured):
@@ -28,10 +28,22 @@ class DeformConv2d(_Measured):
         list(GROUPS),
         ["v1", "v2"],
         ["forward", "forward+backward"],
-        IMPLEMENTATIONS,
+        [*IMPLEMENTATIONS, "product"],
         ["cpu", "cuda"],
     )
     param_names = ("size", "groups", "version", "pass", "implementation", "device")
+    own = ("canonical", "product")
+    headline = tuple(
+        (*case, passes)
+        for case in (
+            ("2x64x32x32", "1/1", "v2"),
+            ("2x64x64x64", "1/1", "v2"),
+            ("2x64x64x64", "4/4", "v2"),
+            ("1x256x56x56", "1/1", "v2"),
+            ("1x256x56x56", "4/4", "v2"),
+        )
+        for passes in ("forward", "forward+backward")
+    )
 
     def setup(self, size, groups, version, direction, implementation, device):
         self.device = device_or_skip(device)
@@ -45,8 +57,7 @@ class DeformConv2d(_Measured):
             positions, columns = batch * side * side, 9 * channels // share
             self.run = product(random, share, positions, columns, channels // share, direction)
             return
-        convolve = implementation_or_skip(implementation)
-        call = partial(convolve, x, offset, weight, bias, 1, 1, 1, mask)
+        call = partial(IMPLEMENTATIONS[implementation], x, offset, weight, bias, 1, 1, 1, mask)
         if direction == "forward":
             self.run = call
             return
@@ -79,6 +90,7 @@ class DeformConv2dGPU(_Measured):
     def setup(self, size, dtype, direction, implementation, device):
         self.device = device_or_skip(device)
         batch, channels, side = self.sizes[size]
+        self.flops = 18 * batch * side**2 * channels**2 * (1 if direction == "forward" else 3)
         random = partial(torch.randn, device=self.device, dtype=getattr(torch, dtype))
         if implementation == "product":
             self.run = product(random, 1, batch * side * side, 9 * channels, channels, direction)
@@ -95,18 +107,6 @@ class DeformConv2dGPU(_Measured):
             return
         wanted = [t.requires_grad_() for t in (x, offset, weight, bias, mask)]
         self.run = lambda: torch.autograd.grad(call(), wanted, upstream)
-
-
-def implementation_or_skip(name):
-    if name != "torchvision":
-        return {"dmbench": deform_conv2d, "canonical": canonical_deform_conv2d}[name]
-    try:
-        from torchvision.ops import deform_conv2d as theirs
-
-        theirs(torch.ones(1, 1, 1, 1), torch.zeros(1, 2, 1, 1), torch.ones(1, 1, 1, 1))
-    except Exception as error:  # a build that lacks its libraries imports, and fails at the first call
-        raise NotImplementedError(f"no torchvision whose operators load: {error}") from error
-    return theirs
 
 
 def product(random, groups, positions, columns, filters, direction):

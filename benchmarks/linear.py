@@ -1,15 +1,15 @@
 """linear beside torch's, at AlexNet's first fully connected layer and VGG-16's last (batch 16)."""
 
 import torch
-from torch.nn.functional import linear as torchs
 
 from dmbench.layers.linear import linear
+from dmbench.peers.linear import PEERS
 
-from ._common import PASSES, _Measured, device_or_skip
+from ._common import PASSES, _Measured, device_or_skip, with_peers
 from ._functions import _Function
 
 LAYERS = {"alexnet fc6": (9216, 4096), "vgg16 fc8": (4096, 1000)}
-IMPLEMENTATIONS = {"dmbench": linear, "torch": torchs}
+IMPLEMENTATIONS = with_peers(linear, PEERS, "linear")
 
 
 class FullyConnected(_Measured):

@@ -31,6 +31,7 @@ class ScikitImage(_Measured):
 
     params = ([255, 1024], ["cpu"])
     param_names = ("side", "device")
+    headline = ()
     track_peak_bytes = None
 
     def setup(self, side, device):

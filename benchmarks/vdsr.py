@@ -33,6 +33,7 @@ class Network(_Measured):
 
     params = (["inference, 256x256", "training, 64 of 41x41"], ["cpu", "cuda"])
     param_names = ("case", "device")
+    headline = ()  # seconds each; its convolution stands for it
 
     def setup(self, case, device):
         self.device = device_or_skip(device)

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from dmbench import __version__
 from dmbench.harness import artifacts, discovery, formats, paths, records, subjects
+from dmbench.harness.bench_cli import bench
 from dmbench.harness.discovery import code_hash
 from dmbench.harness.errors import ContractError, DmbenchError, NumbersError, UsageError, nearest
 from dmbench.harness.experiment import TIERS
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 data = typer.Typer(help="Data and weights: list, fetch, verify.", no_args_is_help=True)
 app.add_typer(data, name="data")
+app.add_typer(bench, name="bench")
 
 Stems = Annotated[list[str] | None, typer.Argument(help="Stems, as in `dmbench list`; all if none is named.")]
 Results = Annotated[Path | None, typer.Option("--results", help="Folder with measured/ and tables/.")]
@@ -191,13 +193,14 @@ def tables(
     ] = True,
     results: Results = None,
 ) -> None:
-    """Write the tables of all verdicts: Markdown, CSV, LaTeX, and one HTML report."""
+    """Write the tables of all verdicts and of speed: Markdown, CSV, LaTeX, and one HTML report."""
+    from dmbench.harness import bench_records
     from dmbench.harness.tables import check_tables, write_tables
 
     folder = paths.results_folder(results)
     papers = discovery.papers()
     found, problems = records.read(folder)
-    _warn(problems)
+    _warn([*problems, *bench_records.read(folder)[1]])
     if not found:
         _fail(f"{paths.shown(folder)} holds no records: dmbench run makes some", NOTHING)
     if check:
@@ -257,7 +260,8 @@ def data_list() -> None:
     store = artifacts.Store.from_environment()
     console = _console()
     width = max(map(len, store.registry))
-    for name, artifact in store.registry.items():
+    for name in store.registry:
+        artifact = store.artifact(name)
         here = len(store.local(name))
         state = "here" if here == len(artifact.files) else f"{here} of {len(artifact.files)} files here"
         facts = f"{state:22}  {formats.size(artifact.size):>12}  {artifact.title}; licence: {artifact.licence}"

@@ -180,6 +180,15 @@ def test_only_the_gradients_that_are_asked_for_come(asked):
     assert tuple(t.grad is not None for t in tensors) == asked
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_result_may_be_changed_in_place_as_by_a_relu_behind_it(layout):
+    x, other = noise(3, 4, 5, 6), noise(3, 4, 5, 6)
+    found, expected = (laid(t, layout).requires_grad_() for t in (x, x.clone()))
+    batch_norm(found, training=True).relu_().mul(other).sum().backward()
+    torch.relu(batch_norm(expected, training=True)).mul(other).sum().backward()
+    torch.testing.assert_close(found.grad, expected.grad, rtol=0, atol=0)
+
+
 def test_torch_func_and_torch_compile_give_the_same():
     x, weight, bias = noise(3, 2, 2, 2), noise(2, seed=1), noise(2, seed=2)
     gradient = torch.func.grad(lambda x: batch_norm(x, None, None, weight, bias, True).pow(3).sum())(x)

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import conv2d, pad
 
-from benchmarks.deform_conv2d import implementation_or_skip
 from dmbench.experiments.deform_conv2d import DEFORM_CONV2D
 from dmbench.harness.device import peak_bytes
 from dmbench.harness.errors import ContractError
@@ -17,6 +16,7 @@ from dmbench.layers.deform_conv2d import DeformConv2d, canonical_deform_conv2d, 
 from dmbench.layers.kernels import deform_conv2d_cpu_samples
 from dmbench.layers.kernels import deform_conv2d_cpu_sizes as sizes
 from dmbench.layers.kernels import product as products
+from dmbench.peers._torchvision import operator
 
 BOTH = pytest.mark.parametrize("convolve", [deform_conv2d, canonical_deform_conv2d])
 CPU = torch.device("cpu")
@@ -174,7 +174,7 @@ def test_what_fills_up_the_sort_is_no_sample(radix, monkeypatch):
 @pytest.mark.parametrize("modulated", [False, True])
 def test_torchvision_agrees(modulated):
     try:
-        theirs = implementation_or_skip("torchvision")
+        theirs = operator("deform_conv2d")
     except NotImplementedError as error:
         pytest.skip(str(error))
     tensors = make(2, 12, (9, 8), 6, (3, 2), 3, 4, modulated, stride=(2, 1), padding=(1, 2), dilation=(1, 2))
@@ -388,6 +388,13 @@ def test_autocast_does_not_lower_the_precision_and_takes_mixed_dtypes():
     assert mixed.dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_result_may_be_changed_in_place(layout):
+    x, *others = small()
+    leaf = x.to(memory_format=layout).requires_grad_()
+    torch.autograd.grad(run(deform_conv2d, [leaf, *others], padding=1).relu_().sum(), leaf)
+
+
 def test_the_columns_are_never_whole():
     x, offset, weight = torch.randn(1, 64, 48, 48), torch.zeros(1, 18, 48, 48), torch.randn(64, 64, 3, 3)
     leaves = [t.requires_grad_() for t in (x, offset, weight)]
@@ -401,7 +408,7 @@ def test_the_columns_are_never_whole():
 @pytest.mark.parametrize(("groups", "deformable"), [(1, 1), (1, 4), (4, 1), (4, 4)])
 def test_the_peak_is_not_above_torchvisions(groups, deformable, backward):
     try:
-        theirs = implementation_or_skip("torchvision")
+        theirs = operator("deform_conv2d")
     except NotImplementedError as error:
         pytest.skip(str(error))
     tensors = [t.float() for t in make(2, 64, (32, 32), 64, (3, 3), groups, deformable, True, padding=(1, 1))]
@@ -462,6 +469,12 @@ def test_the_layer_starts_as_the_plain_convolution_halved_where_modulated(modula
     torch.testing.assert_close(layer(x), expected, rtol=0, atol=1e-13)
 
 
+def test_on_the_meta_device_the_layer_has_the_shape_of_its_result():
+    with torch.device("meta"):
+        found = DeformConv2d(4, 6, 3, stride=2, modulated=True)(torch.ones(2, 4, 9, 8))
+    assert tuple(found.shape) == (2, 6, 4, 3)
+
+
 def test_the_layer_learns_its_offsets():
     layer = DeformConv2d(4, 4, 3, padding=1, modulated=True).double()
     layer(small()[0]).square().sum().backward()
@@ -483,8 +496,9 @@ BAD = {
     "offset must have 4 dimensions: (36,)": {"offset": (36,)},
     "is empty: only N may be 0": {"input": (1, 0, 5, 6)},
     "output would be 1 x 0": {"input": (1, 4, 3, 2), "padding": 0},
-    "need stride and dilation >= 1, padding >= 0": {"padding": -1},
-    "stride and dilation >= 1": {"stride": 0},
+    "padding must be one or two whole numbers of at least 0: -1": {"padding": -1},
+    "stride must be one or two whole numbers of at least 1: 0": {"stride": 0},
+    "dilation must be one or two whole numbers of at least 1: 1.5": {"dilation": 1.5},
 }
 
 

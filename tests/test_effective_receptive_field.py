@@ -192,6 +192,8 @@ def test_a_relu_that_is_shut_gives_a_field_of_zeros_which_has_no_size():
     assert not field.any()
     with pytest.raises(ValueError, match="a field of zeros has no size"):
         size(field)
+    with pytest.raises(ValueError, match="a field of zeros has no deviation"):
+        deviation(field)
     nets = iter([shut, ones(Window(3)).float(), shut])
     torch.testing.assert_close(effective_receptive_field(lambda: next(nets), lambda: x, 3), torch.full((3, 3), 1 / 9))
 
@@ -232,6 +234,15 @@ def test_nets_and_runs_that_do_not_fit_are_refused():
         effective_receptive_field(nn.Identity, lambda: x, 0)
     with pytest.raises(ValueError, match="the gradient is not finite"):
         effective_receptive_field(lambda: lambda x: x * math.nan, lambda: x)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_nan_and_infinity_give_no_number(bad):
+    with pytest.raises(ValueError, match="the input is not finite"):
+        effective_receptive_field(nn.ReLU, lambda: torch.full((1, 1, 3, 3), bad), 2)
+    for measure, name in ((size, "size"), (deviation, "deviation")):
+        with pytest.raises(ValueError, match=f"a field that is not finite has no {name}"):
+            measure(torch.full((3, 3), bad))
 
 
 def test_the_effective_dilation_is_the_mean_distance_of_twelve_pairs():

@@ -292,6 +292,12 @@ def test_an_empty_batch_gives_an_empty_result_with_gradients():
     assert [g.shape for g in torch.autograd.grad(y.sum(), (x, theta))] == [x.shape, theta.shape]
 
 
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_every_transform_takes_an_empty_batch(transform):
+    layer = SpatialTransformer(torch.nn.Flatten(), 2 * 4 * 4, transform, (3, 5))
+    assert layer(torch.ones(0, 2, 4, 4)).shape == (0, 2, 3, 5)
+
+
 def test_memory_order_changes_nothing():
     x, grid = noise(2, 3, 6, 5), wide_grid(2, 4, 4)
     expected = sample(x, grid)

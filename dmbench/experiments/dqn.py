@@ -16,10 +16,10 @@ from dmbench.harness.errors import ContractError
 from dmbench.harness.experiment import Context, Subject, experiment
 
 # Episodes a seed of a random player: so many that ten seeds decide, and that the quick ones take a minute.
-QUICK_2013 = {"pong": 12, "breakout": 20, "qbert": 12}
+QUICK_2013 = {"pong": 12, "breakout": 40, "qbert": 12}
 SLOW_2013 = {"beam_rider": 30, "enduro": 3, "seaquest": 15, "space_invaders": 130}
-QUICK_NATURE = {"breakout": 40, "qbert": 12}
-SLOW_NATURE = {"beam_rider": 20, "enduro": 3, "pong": 75, "seaquest": 30, "space_invaders": 20}
+QUICK_NATURE = {"qbert": 12}
+SLOW_NATURE = {"beam_rider": 20, "breakout": 150, "enduro": 3, "pong": 75, "seaquest": 30, "space_invaders": 20}
 # Task and episodes a seed of an agent trained by others.
 TASKS = {"cartpole": ("CartPole-v1", 10), "acrobot": ("Acrobot-v1", 20), "mountaincar": ("MountainCar-v0", 40)}
 # Games with a trained agent in reference_results/agents: artifact agent_<game>, its score the number <game>_agent.

@@ -3,7 +3,8 @@
 Looked for in this order: the folder in DMBENCH_DATA; the user's cache; the folder or address in DMBENCH_MIRROR; the
 public addresses. DMBENCH_OFFLINE=1 forbids the network. The sha256 of a file is checked on its first use in a process.
 A file listed without a checksum (nobody could fetch it when it was listed) is trusted on first use: its checksum is
-kept in the cache, and holds from then on.
+kept in the cache, and holds from then on. Where an artifact's content is also about in other files (`instead`, in a
+mirror, say), those serve as well where they lie on this machine; only the files themselves are ever fetched.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ import os
 import tomllib
 import urllib.error
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,13 +49,14 @@ class File:
 
 @dataclass(frozen=True)
 class Artifact:
-    """Files that belong together. made_by: the command, for what dmbench trained itself."""
+    """Files that belong together. made_by: the command, for what dmbench trained itself; instead: the same content."""
 
     name: str
     title: str
     licence: str
     files: tuple[File, ...]
     made_by: str = ""
+    instead: tuple[File, ...] = ()
 
     @property
     def size(self) -> int | None:
@@ -84,23 +86,25 @@ def read_artifacts(path: Path | None = None) -> dict[str, Artifact]:
 
 
 def _artifact(name: str, entry: dict[str, Any]) -> Artifact:
-    known = {"title", "licence", "address", "files", "each", "made_by"}
+    known = {"title", "licence", "address", "files", "each", "made_by", "instead"}
     if unknown := set(entry) - known:
         raise ValueError(f"{unknown.pop()} is not a known key: {', '.join(sorted(known))}")
     base = entry.get("address", "")
-    files = [
-        File(row["name"], base + row.get("path", row["name"]), row.get("bytes"), row.get("sha256"))
-        for row in entry.get("files", [])
-    ]
+    files, instead = (
+        [File(row["name"], base + row.get("path", row["name"]), row.get("bytes"), row.get("sha256")) for row in rows]
+        for rows in (entry.get("files", []), entry.get("instead", []))
+    )
     if each := entry.get("each"):  # files named by a running number or by a list of words
         words = each.get("words") or [str(i).zfill(each.get("digits", 0)) for i in range(1, each["count"] + 1)]
         files += [File(each["name"].format(word), base + each["path"].format(word)) for word in words]
     if not files:
         raise ValueError("lists no files")
-    for file in files:
+    for file in files + instead:
         if file.name.startswith("/") or ".." in Path(file.name).parts:
             raise ValueError(f"a file's name must stay inside the data folder: {file.name}")
-    return Artifact(name, entry["title"], entry["licence"], tuple(files), entry.get("made_by", ""))
+    if instead and not all(file.sha256 for file in files + instead):
+        raise ValueError("files that serve instead of others need checksums, both")
+    return Artifact(name, entry["title"], entry["licence"], tuple(files), entry.get("made_by", ""), tuple(instead))
 
 
 @dataclass
@@ -126,26 +130,24 @@ class Store:
         return cls(read_artifacts(), network=os.environ.get("DMBENCH_OFFLINE", "") in ("", "0"))
 
     def artifact(self, name: str) -> Artifact:
-        """Return an artifact by name.
+        """Return an artifact by name; its files are those that serve instead where only these are on this machine.
 
         Raises:
             UsageError: there is none of that name.
         """
         if name not in self.registry:
             raise UsageError(f"unknown artifact {name}{nearest(name, list(self.registry))}")
-        return self.registry[name]
+        artifact = self.registry[name]
+        if (
+            len(_local(artifact.files)) < len(artifact.files)
+            and len(_local(artifact.instead)) == len(artifact.instead) > 0
+        ):
+            return replace(artifact, files=artifact.instead)
+        return artifact
 
     def local(self, name: str) -> dict[str, Path]:
         """Return the files that lie on this machine, by name; their checksums are not read yet."""
-        found = {}
-        for file in self.artifact(name).files:
-            path = next(
-                (folder / file.name for folder in _folders() if (folder / file.name).is_file()),
-                None,
-            )
-            if path is not None:
-                found[file.name] = path
-        return found
+        return _local(self.artifact(name).files)
 
     def files(self, name: str) -> dict[str, Path]:
         """Return all files of an artifact, checked, fetching small ones that are missing.
@@ -168,9 +170,9 @@ class Store:
         return {file.name: here[file.name] for file in artifact.files}
 
     def checksum(self, name: str) -> str:
-        """Return one checksum for all files of an artifact that `files` has found."""
+        """Return one checksum for all files of an artifact that `files` has found; what serves instead has the same."""
         here = self.local(name)
-        together = [f"{file.name} {file.sha256 or _sha256_of(here[file.name])}" for file in self.artifact(name).files]
+        together = [f"{file.name} {file.sha256 or _sha256_of(here[file.name])}" for file in self.registry[name].files]
         return hashlib.sha256("\n".join(together).encode()).hexdigest()[:16]
 
     def fetch(self, name: str, tell: Callable[[str], None] = lambda line: None) -> dict[str, Path]:
@@ -238,6 +240,15 @@ class Store:
 def cache_folder() -> Path:
     """Return the folder that fetched files are kept in."""
     return Path(os.environ.get("DMBENCH_CACHE") or platformdirs.user_cache_path("dmbench"))
+
+
+def _local(files: tuple[File, ...]) -> dict[str, Path]:
+    found = {}
+    for file in files:
+        path = next((folder / file.name for folder in _folders() if (folder / file.name).is_file()), None)
+        if path is not None:
+            found[file.name] = path
+    return found
 
 
 def _folders() -> Iterator[Path]:

@@ -2,7 +2,9 @@
 
 import os
 import platform
+import shutil
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -59,7 +61,7 @@ def commit() -> tuple[str, bool]:
         return "", False
     try:
         head = _git(root, "rev-parse", "HEAD")
-        changed = _git(root, "status", "--porcelain", "--", "dmbench", "reference_results/papers")
+        changed = _git(root, "status", "--porcelain", "--", "dmbench", "benchmarks", "reference_results/papers")
     except (OSError, subprocess.CalledProcessError):
         return "", False
     return head, bool(changed)
@@ -70,16 +72,55 @@ def _git(root: Path, *words: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
+# What slows a GPU down, by bit (nvml.h, nvmlClocksEventReasons); 1, idle, does not.
+THROTTLING = {
+    0x2: "set clocks",
+    0x4: "power cap",
+    0x8: "hardware slowdown",
+    0x10: "sync boost",
+    0x20: "hot",
+    0x40: "hardware, hot",
+    0x80: "power brake",
+    0x100: "display clocks",
+}
+SMI_FIELDS = (
+    "driver_version",
+    "clocks.sm",
+    "clocks.mem",
+    "clocks.max.sm",
+    "clocks.max.mem",
+    "power.draw",
+    "power.limit",
+    "temperature.gpu",
+    "clocks_throttle_reasons.active",
+)
+
+
 def _nvidia_smi(index: int) -> dict[str, str | None]:
-    fields = ("driver_version", "clocks.sm", "clocks.mem", "clocks_throttle_reasons.active")
-    command = [
-        "nvidia-smi",
-        f"--id={index}",
-        f"--query-gpu={','.join(fields)}",
-        "--format=csv,noheader",
-    ]
+    """Return the driver, clocks, power and what throttles the clocks right now, in words; None for what is not told."""
+    found: dict[str, str | None] = dict.fromkeys(SMI_FIELDS)
+    for fields in (SMI_FIELDS, *((field,) for field in SMI_FIELDS)):  # one unknown field fails them all
+        answer = _ask_smi(index, fields)
+        if answer is not None:
+            found |= dict(zip(fields, answer, strict=False))
+        if fields == SMI_FIELDS and (answer is not None or shutil.which("nvidia-smi") is None):
+            break
+    return found | {"throttling": throttling(found["clocks_throttle_reasons.active"])}
+
+
+def throttling(mask: str | None) -> str | None:
+    """Say in words what bits like 0x0000000000000004 mean; None if they cannot be read."""
+    try:
+        bits = int(mask or "", 16)
+    except ValueError:
+        return None
+    return ", ".join(name for bit, name in THROTTLING.items() if bits & bit) or "none"
+
+
+def _ask_smi(index: int, fields: Sequence[str]) -> list[str] | None:
+    command = ["nvidia-smi", f"--id={index}", f"--query-gpu={','.join(fields)}", "--format=csv,noheader"]
     try:
         line = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
     except (OSError, subprocess.SubprocessError):
-        return dict.fromkeys(fields)
-    return dict(zip(fields, (value.strip() for value in line.split(",")), strict=False))
+        return None
+    return [value.strip() for value in line.split(",")]

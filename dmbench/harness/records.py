@@ -94,13 +94,14 @@ def append(folder: Path, records: Iterable[Record]) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(path.with_suffix(".lock")):
-                _append_or_undo(path, text.encode())
+                append_or_undo(path, text.encode())
         except OSError as error:
             reason = error.strerror or str(error)
             raise RecordsError(f"{shown(path)}: cannot be written ({reason}); {_keep_elsewhere(stem, text)}") from error
 
 
-def _append_or_undo(path: Path, data: bytes) -> None:
+def append_or_undo(path: Path, data: bytes) -> None:
+    """Append whole lines to a file, all or none."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         size = os.lseek(descriptor, 0, os.SEEK_END)

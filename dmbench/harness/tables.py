@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dmbench.harness import formats
+from dmbench.harness import bench_tables, formats
 from dmbench.harness.errors import RecordsError
 from dmbench.harness.judging import judge_subjects, summary
 from dmbench.harness.numbers import Paper
@@ -60,9 +60,10 @@ def committed(folder: Path, papers: dict[str, Paper], records: list[Record]) -> 
     }
     contents = {folder / "tables" / name: write(papers, judged) for name, write in writers.items()}
     readme = PACKAGE.parent / "README.md"
-    if folder.resolve() == reference() and readme.exists():
-        contents[readme] = _with_summary(readme.read_text(encoding="utf-8"), papers, judged)
-    return contents
+    shown = folder.resolve() == reference() and readme.exists()
+    text = _with_summary(readme.read_text(encoding="utf-8"), papers, judged) if shown else ""
+    speed, text = bench_tables.committed(folder, text)
+    return contents | speed | ({readme: text} if shown else {})
 
 
 def _with_summary(text: str, papers: dict[str, Paper], verdicts: list[Verdict]) -> str:

@@ -17,7 +17,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from dmbench.layers.kernels.batch_norm_function import Normalize, Statistics, along, transformed
+from dmbench.layers.kernels.batch_norm_function import Normalize, Statistics, along
+from dmbench.layers.kernels.modes import transformed
 
 
 def batch_norm(
@@ -225,5 +226,5 @@ def _check(
         raise ValueError(
             f"need more than one value a channel in training, of which to take a variance: {tuple(x.shape)}"
         )
-    if training and not (eps > 0 and 0 <= momentum <= 1):
+    if training and not (eps > 0 and isinstance(momentum, float | int) and 0 <= momentum <= 1):
         raise ValueError(f"need eps above 0 and momentum from 0 to 1: {eps}, {momentum}")

@@ -105,7 +105,7 @@ def output_size(size: int, window: int, stride: int, padding: int = 0, dilation:
 
 def pair(given: Pair, name: str, least: int) -> tuple[int, int]:
     """Return (rows, columns) from one number or two; ValueError if they are not, or below `least`."""
-    both = (given, given) if isinstance(given, int) else tuple(given)
+    both = tuple(given) if isinstance(given, tuple | list) else (given, given)
     if len(both) != 2 or not all(isinstance(one, int) and one >= least for one in both):
         raise ValueError(f"{name} must be one or two whole numbers of at least {least}: {given}")
     return both

@@ -15,12 +15,11 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.forward_ad import unpack_dual
 
+from dmbench.layers.conv2d import Pair, pair
 from dmbench.layers.kernels.deform_conv2d_cpu import DeformConv2dCPU, Geometry, Tensors
 from dmbench.layers.kernels.deform_conv2d_triton import deform_conv2d_triton, takes
-
-Pair = int | tuple[int, int]
+from dmbench.layers.kernels.modes import transformed, under_autocast, without_autocast
 
 
 def deform_conv2d(
@@ -58,15 +57,15 @@ def deform_conv2d(
         ValueError: sizes, channel counts or devices do not fit together, or the output would be empty.
         TypeError: dtypes differ, or are not floating.
     """
-    geometry = _geometry(input, offset, weight, bias, _pair(stride), _pair(padding), _pair(dilation), mask)
-    lowered = torch.is_autocast_enabled(input.device.type)
+    geometry = _geometry(input, offset, weight, bias, *_pairs(stride, padding, dilation), mask)
+    lowered = under_autocast(input)
     _check_dtypes(input, lowered, offset=offset, weight=weight, bias=bias, mask=mask)
     tensors: Tensors = (input, offset, weight, bias, mask)
-    if takes(input) and (torch.compiler.is_compiling() or not _transformed(tensors)):
+    if takes(input) and (torch.compiler.is_compiling() or not transformed(*tensors)):
         return deform_conv2d_triton(tensors, geometry)
     if lowered or input.dtype in (torch.float16, torch.bfloat16):
         tensors = _raised(tensors)
-        with torch.autocast(input.device.type, enabled=False):
+        with without_autocast(input):
             return _run(tensors, geometry).to(input.dtype)
     return _run(tensors, geometry)
 
@@ -82,14 +81,14 @@ def canonical_deform_conv2d(
     mask: Tensor | None = None,
 ) -> Tensor:
     """The same by `equations`, whatever the device: slower, in the memory of all columns, plain to read."""
-    geometry = _geometry(input, offset, weight, bias, _pair(stride), _pair(padding), _pair(dilation), mask)
+    geometry = _geometry(input, offset, weight, bias, *_pairs(stride, padding, dilation), mask)
     _check_dtypes(input, False, offset=offset, weight=weight, bias=bias, mask=mask)
     return equations(input, offset, weight, bias, mask, geometry)
 
 
 def _run(tensors: Tensors, geometry: Geometry) -> Tensor:
     image, canonical = tensors[0], partial(equations, geometry=geometry)
-    if image.device.type != "cpu" or geometry.positions == 0 or torch.compiler.is_compiling() or _transformed(tensors):
+    if image.device.type != "cpu" or geometry.positions == 0 or torch.compiler.is_compiling() or transformed(*tensors):
         return canonical(*tensors)
     result: Tensor = DeformConv2dCPU.apply(*tensors, geometry, canonical)  # type: ignore[no-untyped-call]
     channels_last = image.is_contiguous(memory_format=torch.channels_last) and not image.is_contiguous()
@@ -105,13 +104,6 @@ def _raised(tensors: Tensors) -> Tensors:
         None if bias is None else bias.float(),
         None if mask is None else mask.float(),
     )
-
-
-def _transformed(tensors: Tensors) -> bool:
-    """Whether forward mode, or a transform of torch.func, is at work."""
-    if torch._C._are_functorch_transforms_active():
-        return True
-    return any(t is not None and unpack_dual(t).tangent is not None for t in tensors)  # type: ignore[no-untyped-call]
 
 
 def equations(
@@ -199,7 +191,8 @@ class DeformConv2d(nn.Module):
         super().__init__()
         if offset_groups < 1 or in_channels % offset_groups:
             raise ValueError(f"offset_groups must divide in_channels {in_channels}: {offset_groups}")
-        kernel, self.stride, self.padding, self.dilation = map(_pair, (kernel_size, stride, padding, dilation))
+        kernel = pair(kernel_size, "kernel_size", 1)
+        self.stride, self.padding, self.dilation = _pairs(stride, padding, dilation)
         plain = nn.Conv2d(in_channels, out_channels, kernel, groups=groups, bias=bias)
         self.weight, self.bias = plain.weight, plain.bias
         self.offsets = 2 * offset_groups * math.prod(kernel)
@@ -216,9 +209,8 @@ class DeformConv2d(nn.Module):
         return deform_conv2d(x, offset, self.weight, self.bias, self.stride, self.padding, self.dilation, modulation)
 
 
-def _pair(value: Pair) -> tuple[int, int]:
-    rows, columns = (value, value) if isinstance(value, int) else value
-    return rows, columns
+def _pairs(stride: Pair, padding: Pair, dilation: Pair) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    return pair(stride, "stride", 1), pair(padding, "padding", 0), pair(dilation, "dilation", 1)
 
 
 def _geometry(
@@ -237,8 +229,6 @@ def _geometry(
     for name, tensor in (("offset", offset), ("weight", weight), ("bias", bias), ("mask", mask)):
         if tensor is not None and tensor.device != input.device:
             raise ValueError(f"{name} is on {tensor.device} and input on {input.device}: move one of them")
-    if min(stride) < 1 or min(dilation) < 1 or min(padding) < 0:
-        raise ValueError(f"need stride and dilation >= 1, padding >= 0: {stride}, {dilation}, {padding}")
     (batch, channels, height, width), (filters, share, kh, kw) = input.shape, weight.shape
     if 0 in (channels, height, width) or 0 in weight.shape:
         raise ValueError(f"input {tuple(input.shape)} or weight {tuple(weight.shape)} is empty: only N may be 0")

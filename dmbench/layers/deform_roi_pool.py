@@ -32,14 +32,14 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from dmbench.layers.conv2d import Pair, pair
 from dmbench.layers.kernels.roi_average import average
 from dmbench.layers.kernels.roi_bags import maxima
 from dmbench.layers.kernels.roi_bins import bins_of
-from dmbench.layers.kernels.roi_checks import checked, pair
+from dmbench.layers.kernels.roi_checks import checked
 from dmbench.layers.kernels.roi_tables import from_bags, raised, rectangles, table_of
 
 Boxes = Tensor | Sequence[Tensor]
-Pair = int | tuple[int, int]
 
 
 def roi_pool(input: Tensor, boxes: Boxes, output_size: Pair, spatial_scale: float = 1.0) -> Tensor:
@@ -125,7 +125,12 @@ def deform_ps_roi_pool(
 class _Layer(nn.Module):
     def __init__(self, output_size: Pair, spatial_scale: float, gamma: float, samples: int | None) -> None:
         super().__init__()
-        self.size, self.scale, self.gamma, self.samples = pair(output_size), spatial_scale, gamma, samples
+        self.size, self.scale, self.gamma, self.samples = (
+            pair(output_size, "output_size", 1),
+            spatial_scale,
+            gamma,
+            samples,
+        )
         self.bins = math.prod(self.size)
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from dmbench.layers.conv2d import Pair, output_size, pair, windows
 from dmbench.layers.kernels.dynamic_filter_cpu import LocalFilterCPU, is_plain
+from dmbench.layers.kernels.modes import under_autocast
 
 
 def dynamic_conv2d(x: Tensor, filters: Tensor, stride: Pair = 1, padding: Pair = 0) -> Tensor:
@@ -178,7 +179,7 @@ def _check(x: Tensor, filters: Tensor, dimensions: int, stride: Pair, padding: P
         raise ValueError(f"filters are on {filters.device} and x on {x.device}: move one of them")
     if not (x.is_floating_point() and filters.is_floating_point()):
         raise TypeError(f"x and filters must be floating, convert first: {x.dtype}, {filters.dtype}")
-    if filters.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
+    if filters.dtype != x.dtype and not under_autocast(x):
         raise TypeError(f"filters are {filters.dtype} and x {x.dtype}: convert one of them")
     size = _output(x, tuple(filters.shape[3:5]), stride, padding)
     if dimensions == 7 and tuple(filters.shape[5:]) != size:

@@ -123,13 +123,16 @@ def effective_receptive_field(
         is shut, counts as nothing; if all are, it is all 0.
 
     Raises:
-        ValueError: runs is below 1, or a gradient is not finite.
+        ValueError: runs is below 1, or an input or a gradient is not finite.
     """
     if runs < 1:
         raise ValueError(f"need at least one run: {runs}")
     fields = []
     for _ in range(runs):
-        field = gradient(build(), draw()).detach().abs().mean((0, 1))
+        net, x = build(), draw()
+        if not torch.isfinite(x).all():  # behind a NaN a ReLU may pass on a gradient all the same
+            raise ValueError("the input is not finite")
+        field = gradient(net, x).detach().abs().mean((0, 1))
         if not torch.isfinite(field).all():
             raise ValueError("the gradient is not finite: scale the weights or use float64")
         if field.any():
@@ -141,15 +144,18 @@ def size(field: Tensor, threshold: float = THRESHOLD) -> float:
     """Return the side in pixels of a square as large as the part of a field above `threshold` of its maximum.
 
     Raises:
-        ValueError: the field is all 0.
+        ValueError: the field is all 0, or not finite.
     """
-    if not field.any():
-        raise ValueError("a field of zeros has no size")
+    _check(field, "size")
     return math.sqrt(int((field > threshold * field.max()).sum()))
 
 
 def deviation(field: Tensor) -> float:
-    """Return the standard deviation of a field taken as a distribution, in pixels along an axis: of both, rms."""
+    """Return the standard deviation of a field taken as a distribution, in pixels along an axis: of both, rms.
+
+    Raises: ValueError: as `size`.
+    """
+    _check(field, "deviation")
     share, variances = field / field.sum(), []
     for axis in (0, 1):
         profile = share.sum(1 - axis)
@@ -157,6 +163,13 @@ def deviation(field: Tensor) -> float:
         mean = (profile * place).sum()
         variances.append((profile * (place - mean).square()).sum())
     return math.sqrt(float(sum(variances)) / 2)
+
+
+def _check(field: Tensor, what: str) -> None:
+    if not torch.isfinite(field).all():
+        raise ValueError(f"a field that is not finite has no {what}")
+    if not field.any():
+        raise ValueError(f"a field of zeros has no {what}")
 
 
 def effective_dilation(offset: Tensor, kernel: tuple[int, int] = (3, 3), dilation: int = 1) -> Tensor:

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from dmbench.layers.kernels.modes import without_autocast
+
 State = tuple[Tensor, ...]
 NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
@@ -73,7 +75,7 @@ class Recurrent(nn.Module):
         """
         before = self._checked(x, state)
         outputs, after = [], []
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x):
             for direction, suffix in enumerate(("", "_reverse")[: 1 + self.bidirectional]):
                 steps = x.flip(0) if suffix else x
                 start = tuple(one[direction] for one in before)

@@ -22,6 +22,7 @@ Differs from the paper:
 import torch
 from torch import Tensor, nn
 
+from dmbench.layers.kernels.modes import under_autocast, without_autocast
 from dmbench.layers.kernels.spatial_transformer_grids import TRANSFORMS, affine_grid
 
 KERNELS = ("bilinear", "integer")
@@ -61,10 +62,10 @@ def sample(x: Tensor, grid: Tensor, kernel: str = "bilinear", align_corners: boo
         ValueError: shapes or devices do not fit, the picture or the output is empty, or an unknown kernel.
         TypeError: dtypes differ, or are not floating.
     """
-    lowered = torch.is_autocast_enabled(x.device.type)
+    lowered = under_autocast(x)
     _check(x, grid, kernel, lowered)
     if lowered or x.dtype in (torch.float16, torch.bfloat16):
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x):
             return _read(x.float(), grid.float(), kernel, align_corners).to(x.dtype)
     return _read(x, grid, kernel, align_corners)
 

@@ -165,9 +165,49 @@ def test_a_malformed_registry_is_refused(tmp_path, text, complaint):
         read_artifacts(path)
 
 
-def test_the_registry_lists_each_file_once_and_every_address_is_pinned_to_a_commit():
+def test_the_registry_lists_each_file_once_and_pins_every_address_by_a_commit_or_a_checksum():
     files = [file for artifact in read_artifacts().values() for file in artifact.files]
     assert len({file.name for file in files}) == len(files)
     for file in files:
         commits = [part for part in file.address.split("/") if len(part) == 40 and int(part, 16)]
-        assert commits, file.address
+        assert commits or file.sha256, file.address
+
+
+def with_instead(address=NOWHERE):
+    files = (File("toy/weights.bin", address, 7, SHA),)
+    other = hashlib.sha256(b"packed").hexdigest()
+    return Store({"toy": Artifact("toy", "Toy", "MIT", files, instead=(File("toy/packed.bin", "", 6, other),))})
+
+
+def test_files_that_serve_instead_are_taken_where_only_they_are_here(tmp_path, monkeypatch):
+    (tmp_path / "mirror" / "toy").mkdir(parents=True)
+    (tmp_path / "mirror" / "toy" / "packed.bin").write_bytes(b"packed")
+    monkeypatch.setenv("DMBENCH_MIRROR", str(tmp_path / "mirror"))
+    assert list(with_instead().files("toy")) == ["toy/packed.bin"]
+    assert with_instead().verify("toy") == (1, [])
+    packed = with_instead().checksum("toy")
+    put(tmp_path / "cache")
+    assert list(with_instead().files("toy")) == ["toy/weights.bin"]
+    assert with_instead().checksum("toy") == packed == store().checksum("toy")
+
+
+def test_files_that_serve_instead_are_checked_too(tmp_path, monkeypatch):
+    (tmp_path / "mirror" / "toy").mkdir(parents=True)
+    (tmp_path / "mirror" / "toy" / "packed.bin").write_bytes(b"pocked")
+    monkeypatch.setenv("DMBENCH_MIRROR", str(tmp_path / "mirror"))
+    with pytest.raises(DamagedArtifact, match="packed.bin"):
+        with_instead().files("toy")
+
+
+def test_where_neither_is_here_the_files_themselves_are_fetched(tmp_path, server):
+    put(tmp_path / "served")
+    assert list(with_instead(f"{server}/toy/weights.bin").fetch("toy")) == ["toy/weights.bin"]
+
+
+def test_files_that_serve_instead_need_checksums(tmp_path):
+    listed = tmp_path / "artifacts.toml"
+    listed.write_text(
+        '[toy]\ntitle = "t"\nlicence = "l"\nfiles = [{ name = "a", sha256 = "x" }]\ninstead = [{ name = "b" }]\n'
+    )
+    with pytest.raises(NumbersError, match="toy: ValueError: files that serve instead of others need checksums, both"):
+        read_artifacts(listed)

@@ -8,7 +8,17 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from dmbench.harness.device import peak_bytes, pick_device, seconds, synchronise
+from dmbench.harness.device import (
+    CPU_TIME,
+    CUDA_EVENTS,
+    WALL,
+    clock_of,
+    peak_bytes,
+    pick_device,
+    sampler,
+    seconds,
+    synchronise,
+)
 
 CPU = torch.device("cpu")
 
@@ -68,7 +78,7 @@ def test_a_run_without_tensors_takes_no_memory():
 
 
 def test_samples_are_seconds_of_single_runs():
-    samples = seconds(lambda: time.sleep(0.01), CPU, repeats=7, warmup=0)
+    samples = seconds(lambda: time.sleep(0.01), CPU, repeats=7, warmup=0, clock=WALL)
     assert len(samples) == 7
     assert min(samples) >= 0.01
     assert sorted(samples)[3] < 0.1
@@ -76,7 +86,7 @@ def test_samples_are_seconds_of_single_runs():
 
 def test_the_warm_up_runs_and_is_not_timed():
     naps = [0.2, 0.2, 0.001, 0.001]
-    assert max(seconds(lambda: time.sleep(naps.pop(0)), CPU, repeats=2, warmup=2)) < 0.15
+    assert max(seconds(lambda: time.sleep(naps.pop(0)), CPU, repeats=2, warmup=2, clock=WALL)) < 0.15
     assert naps == []
 
 
@@ -116,59 +126,110 @@ if keep_freed_memory():
     assert kept < 0.1 * loose
 
 
+def test_one_thread_is_timed_by_its_cpu_time_and_several_by_the_wall(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert clock_of(CPU) == CPU_TIME
+    assert max(seconds(lambda: time.sleep(0.02), CPU, repeats=5, warmup=0)) < 0.01
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert clock_of(CPU) == WALL
+    assert min(seconds(lambda: time.sleep(0.02), CPU, repeats=5, warmup=0)) >= 0.02
+    assert clock_of(torch.device("cuda")) == CUDA_EVENTS
+
+
+def test_a_sample_is_the_mean_of_its_runs():
+    runs = []
+    assert 0.01 <= sampler(lambda: (runs.append(1), time.sleep(0.01)), CPU, WALL, number=5)() < 0.05
+    assert len(runs) == 5
+
+
+class Gpu:
+    """A device that works through its queue after the host has gone on: what it does when is in milliseconds."""
+
+    type = "cuda"
+    L2_cache_size = 50
+
+    def __init__(self):
+        self.now, self.waited, self.cached, self.allocated, self.peak = 0.0, -1.0, True, 100, 900
+
+    def enqueue(self, milliseconds):
+        self.now += milliseconds
+
+    def flush(self):
+        self.enqueue(3.0)
+        self.cached = False
+
+    def kernel(self):
+        """7 ms; 1 ms where what it reads is in the cache still. Takes 75 bytes for a while."""
+        self.enqueue(1.0 if self.cached else 7.0)
+        self.cached = True
+        self.peak = max(self.peak, self.allocated + 75)
+
+    def wait(self):
+        self.waited = self.now
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return None
+
+
 @pytest.fixture
-def orders(monkeypatch):
-    """A CUDA device that writes down what it is told; each event is 4 ms after the one before."""
-    written, clock = [], iter(range(0, 4000, 4))
+def gpu(monkeypatch):
+    device = Gpu()
 
     class Event:
+        at = None
+
         def __init__(self, enable_timing):
             assert enable_timing
 
         def record(self):
-            self.at = next(clock)
-            written.append("event")
+            self.at = device.now
 
         def synchronize(self):
-            written.append("wait")
+            device.waited = max(device.waited, self.at)
 
         def elapsed_time(self, end):
-            return float(end.at - self.at)
-
-    class Device:
-        type = "cuda"
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            return None
+            assert device.waited >= end.at, "device not ready"  # as CUDA says it
+            return end.at - self.at
 
     def empty(size, **options):
-        written.append(f"buffer of {size}")
-        return SimpleNamespace(zero_=lambda: written.append("flush"))
+        assert size >= 2 * device.L2_cache_size
+        return SimpleNamespace(zero_=device.flush)
 
-    monkeypatch.setattr(torch.cuda, "Event", Event)
-    monkeypatch.setattr(torch.cuda, "device", lambda device: device)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(L2_cache_size=50))
+    def reset(_):
+        device.peak = device.allocated
+
     monkeypatch.setattr(torch, "empty", empty)
-    return Device(), written
+    for name, replacement in {
+        "Event": Event,
+        "device": lambda device: device,
+        "get_device_properties": lambda device: device,
+        "synchronize": lambda device: device.wait(),
+        "memory_allocated": lambda device: device.allocated,
+        "max_memory_allocated": lambda device: device.peak,
+        "reset_peak_memory_stats": reset,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, replacement)
+    return device
 
 
-def test_on_a_gpu_each_run_lies_between_two_events_after_a_flush_of_twice_the_l2(orders):
-    device, written = orders
-    assert seconds(lambda: written.append("run"), device, repeats=2, warmup=1) == [0.004, 0.004]
-    assert written == ["buffer of 100", *["flush", "event", "run", "event", "wait"] * 3]
+def test_on_a_gpu_a_sample_is_the_kernels_own_time_with_a_cold_cache(gpu):
+    """An event recorded before the kernel or the flush has ended, or no flush, gives another figure."""
+    assert seconds(gpu.kernel, gpu, repeats=3, warmup=1) == [0.007] * 3
 
 
-def test_on_a_gpu_the_peak_is_the_allocators_less_what_was_there(monkeypatch):
-    told = []
-    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: told.append("wait"))
-    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 100)
-    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: told.append("reset"))
-    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 175)
-    assert peak_bytes(lambda: told.append("run"), torch.device("cuda")) == 75
-    assert told == ["run", "wait", "reset", "run", "wait"]
+def test_on_a_gpu_what_the_device_did_before_is_no_part_of_a_sample(gpu):
+    sample = sampler(gpu.kernel, gpu)
+    gpu.enqueue(50.0)
+    assert sample() == 0.007
+
+
+def test_on_a_gpu_an_earlier_peak_is_no_part_of_a_runs(gpu):
+    """Read without a reset it would be 800 bytes, and with what was there before 175."""
+    assert peak_bytes(gpu.kernel, gpu) == 75
+    assert gpu.waited == gpu.now
 
 
 @pytest.mark.gpu

@@ -39,6 +39,14 @@ def test_a_run_records_each_number_with_what_it_was_measured_by(toy, tmp_path):
     assert {v.kind for v in judge_all(done.numbers, records)} == {"reproduced"}
 
 
+def test_an_earlier_peak_of_memory_is_no_part_of_a_records(toy, tmp_path, monkeypatch):
+    peak = [900]
+    monkeypatch.setattr(measuring, "_reset_peak", lambda device: peak.append(100))
+    monkeypatch.setattr(measuring, "_peak", lambda device: (peak[-1], "process"))
+    run(numbers(toy, "two"), Settings(tmp_path))
+    assert [r.peak_bytes for r in read(tmp_path)[0]] == [100]
+
+
 def test_an_experiment_that_fails_costs_only_itself(toy, tmp_path):
     done = run(numbers(toy, "breaks", "two"), Settings(tmp_path))
     assert [r.number for r in read(tmp_path)[0]] == ["two"]

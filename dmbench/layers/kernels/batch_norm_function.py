@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.forward_ad import unpack_dual
 
 Statistics = tuple[Tensor, Tensor, Tensor]  # y, mean and biased variance
 BLOCK = 2 << 20  # bytes of x at a time and thread: with its result it fits a core's cache, or its share of a larger one
@@ -32,14 +31,14 @@ class Normalize(torch.autograd.Function):
     ) -> Statistics:
         """Return y, mean and var; the last two are not differentiated."""
         ctx.layout, ctx.eps, ctx.canonical = layout_of(x), eps, canonical
-        if ctx.layout == "planes":
-            y, mean, var = planes_forward(x.flatten(2), weight, bias, eps)
-            y = y.view_as(x)
-        elif ctx.layout == "rows":
-            y, mean, var = rows_forward(rows_of(x), weight, bias, eps)
-            y = y.view(len(x), *x.shape[2:], -1).movedim(-1, 1)
-        else:
+        if ctx.layout == "other":
             y, mean, var = canonical(x, weight, bias, eps)
+        else:
+            y = torch.empty_like(x)  # whole, and returned as it is: autograd lets nobody change a view in place
+            if ctx.layout == "planes":
+                mean, var = planes_forward(x.flatten(2), weight, bias, eps, y.flatten(2))
+            else:
+                mean, var = rows_forward(rows_of(x), weight, bias, eps, rows_of(y))
         ctx.save_for_backward(x, weight, bias, mean, var)
         ctx.mark_non_differentiable(mean, var)
         return y, mean, var
@@ -91,9 +90,11 @@ def gradients(dy: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, var: T
     return dx, (dy * centred).sum(others) * inverse, dy.sum(others)
 
 
-def planes_forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Statistics:
-    """Normalise (N, C, L); return y, mean and var."""
-    y, count = torch.empty_like(x), x[:, 0].numel()
+def planes_forward(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, y: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Normalise (N, C, L) into y; return mean and var."""
+    count = x[:, 0].numel()
     mean, var = x.new_empty(x.shape[1]), x.new_empty(x.shape[1])
     for part in blocks(x):
         out = y[:, part]
@@ -104,7 +105,7 @@ def planes_forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: f
         out.mul_((scale if weight is None else scale * weight[part])[:, None])
         if bias is not None:
             out.add_(bias[part, None])
-    return y, mean, var
+    return mean, var
 
 
 def planes_backward(dy: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, inverse: Tensor) -> Statistics:
@@ -125,9 +126,9 @@ def planes_backward(dy: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, 
     return dx, d_weight, d_bias
 
 
-def rows_forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Statistics:
-    """Normalise (M, C); return y, mean and var."""
-    y, mean, squares = torch.empty_like(x), x.mean(0), x.new_zeros(x.shape[1])
+def rows_forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Normalise (M, C) into y; return mean and var."""
+    mean, squares = x.mean(0), x.new_zeros(x.shape[1])
     for part in blocks(x.T):
         squares += (x[part] - mean).square_().sum(0)
     var = squares / len(x)
@@ -136,7 +137,7 @@ def rows_forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: flo
         out = torch.sub(x[part], mean, out=y[part]).mul_(scale)
         if bias is not None:
             out.add_(bias)
-    return y, mean, var
+    return mean, var
 
 
 def rows_backward(dy: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, inverse: Tensor) -> Statistics:
@@ -167,10 +168,3 @@ def total(planes: Tensor) -> Tensor:
 def along(values: Tensor, x: Tensor) -> Tensor:
     """Lay (C) along the channels of x."""
     return values.view(1, -1, *[1] * (x.ndim - 2))
-
-
-def transformed(*tensors: Tensor | None) -> bool:
-    """Whether forward mode, or a transform of torch.func, is at work."""
-    if torch._C._are_functorch_transforms_active():
-        return True
-    return any(t is not None and unpack_dual(t).tangent is not None for t in tensors)  # type: ignore[no-untyped-call]

@@ -62,7 +62,14 @@ class DeformConv2dCPU(torch.autograd.Function):
         """Return (N, Cout, Ho, Wo), channels last in memory where the image is, and nothing else."""
         g, filters = geometry, weight.shape[0]
         table, weights, places = table_of(image, g), weights_of(weight, g), Places(offset, mask, g, FORWARD)
-        pixels = image.new_empty(g.positions, filters)
+        shape = g.batch, filters, *g.output
+        channels_last = image.is_contiguous(memory_format=torch.channels_last) and not image.is_contiguous()
+        if channels_last:
+            # Returned as it is, and not a view of its pixels: autograd lets nobody change a view in place.
+            result = torch.empty(shape, dtype=image.dtype, memory_format=torch.channels_last)
+            pixels = result.permute(0, 2, 3, 1).view(-1, filters)
+        else:
+            pixels = image.new_empty(g.positions, filters)
         by_group = pixels.view(-1, g.sets, g.share, filters // g.groups)
         for chunk in chunks(g, image.element_size(), FORWARD):
             samples = places.samples(chunk)
@@ -75,10 +82,9 @@ class DeformConv2dCPU(torch.autograd.Function):
             del samples
         if bias is not None:
             pixels += bias
-        if image.is_contiguous(memory_format=torch.channels_last) and not image.is_contiguous():
-            return pixels.view(g.batch, *g.output, -1).permute(0, 3, 1, 2)
-        result = pixels.new_empty(g.batch, filters, *g.output)
-        put_planes(pixels, result)
+        if not channels_last:
+            result = pixels.new_empty(shape)
+            put_planes(pixels, result)
         return result
 
     @staticmethod

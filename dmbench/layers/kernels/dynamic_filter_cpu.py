@@ -12,19 +12,18 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.forward_ad import unpack_dual
 from torch.nn.functional import pad
+
+from dmbench.layers.kernels.modes import transformed, under_autocast
 
 Sides = tuple[int, int]
 
 
 def is_plain(x: Tensor, filters: Tensor) -> bool:
     """Whether the kernel below can run: on a CPU, in float32 or float64, nothing transformed or compiled."""
-    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64) or torch.is_autocast_enabled("cpu"):
+    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64) or under_autocast(x):
         return False
-    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
-        return False
-    return all(unpack_dual(t).tangent is None for t in (x, filters))  # type: ignore[no-untyped-call]
+    return not (torch.compiler.is_compiling() or transformed(x, filters))
 
 
 class LocalFilterCPU(torch.autograd.Function):

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from dmbench.layers.conv2d import pair
+from dmbench.layers.kernels.modes import under_autocast
+
 HALVES = (torch.float16, torch.bfloat16)
 FARTHEST = 2.0**30  # pixels: whole in float64, and in int64 even times a number of bins
 
@@ -32,11 +35,9 @@ def checked(
         raise ValueError(f"input {tuple(input.shape)} is empty: only N may be 0")
     if not input.is_floating_point():
         raise TypeError(f"input must be floating, convert first: {input.dtype}")
-    output = pair(output_size)
-    if min(output) < 1:
-        raise ValueError(f"output_size must be at least 1: {output_size}")
-    if samples is not None and samples < 1:
-        raise ValueError(f"samples must be at least 1, or None for the pixels of the bin: {samples}")
+    output = pair(output_size, "output_size", 1)
+    if samples is not None and not (isinstance(samples, int) and samples >= 1):
+        raise ValueError(f"samples must be a whole number of at least 1, or None for the pixels of the bin: {samples}")
     channels = input.shape[1]
     if position_sensitive and channels % math.prod(output):
         raise ValueError(f"{output[0]} x {output[1]} bins need a multiple of {math.prod(output)} channels: {channels}")
@@ -46,17 +47,11 @@ def checked(
     return output, found
 
 
-def pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    """Return (rows, columns)."""
-    rows, columns = (value, value) if isinstance(value, int) else value
-    return rows, columns
-
-
 def _check_offset(input: Tensor, offset: Tensor, rois: int, output: tuple[int, int], most: int) -> None:
     """most: how many groups there can be; their number divides it."""
     if offset.device != input.device:
         raise ValueError(f"offset is on {offset.device} and input on {input.device}: move one of them")
-    mixed = torch.is_autocast_enabled(input.device.type)
+    mixed = under_autocast(input)
     if not offset.is_floating_point() or (offset.dtype != input.dtype and not mixed):
         raise TypeError(f"offset is {offset.dtype} and input {input.dtype}: convert one of them")
     groups = offset.shape[1] // 2 if offset.ndim == 4 else 0
@@ -68,7 +63,10 @@ def _check_offset(input: Tensor, offset: Tensor, rois: int, output: tuple[int, i
 def _checked_boxes(input: Tensor, boxes: Tensor | Sequence[Tensor], scale: float) -> Tensor:
     if not (scale > 0 and math.isfinite(scale)):
         raise ValueError(f"spatial_scale must be positive and finite: {scale}")
-    boxes = boxes if isinstance(boxes, Tensor) else _with_pictures(boxes, input)
+    if not isinstance(boxes, Tensor):
+        if not isinstance(boxes, Sequence) or not all(isinstance(each, Tensor) for each in boxes):
+            raise TypeError(f"boxes must be a tensor (R, 5), or a list of tensors (L, 4): {type(boxes).__name__}")
+        boxes = _with_pictures(boxes, input)
     if boxes.ndim != 2 or boxes.shape[1] != 5:
         raise ValueError(f"boxes must be (R, 5), or a list with (L, 4) for each picture: {tuple(boxes.shape)}")
     if boxes.device != input.device:

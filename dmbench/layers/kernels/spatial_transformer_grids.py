@@ -16,6 +16,8 @@ from math import isqrt
 import torch
 from torch import Tensor
 
+from dmbench.layers.kernels.modes import without_autocast
+
 Size = tuple[int, int]
 POINTS = 4  # control points a side: the paper's 16-point spline
 
@@ -64,8 +66,8 @@ def thin_plate_spline_grid(theta: Tensor, size: Size, align_corners: bool = Fals
     theta = _parameters(theta, 2 * points**2)
     _check_size(size)
     weights = spline_weights(points, (size[0], size[1]), align_corners).to(theta)
-    with torch.autocast(theta.device.type, enabled=False):
-        return torch.matmul(weights, theta.reshape(len(theta), -1, 2)).view(len(theta), *size, 2)
+    with without_autocast(theta):
+        return torch.matmul(weights, theta.reshape(len(theta), points**2, 2)).view(len(theta), *size, 2)
 
 
 @lru_cache(maxsize=64)

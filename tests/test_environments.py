@@ -72,3 +72,19 @@ def test_an_illegal_action_is_told():
     tasks.reset([0])
     with pytest.raises(ValueError, match="illegal action 2: this game has the actions 0 to 1"):
         tasks.send(torch.tensor([2]))
+
+
+@pytest.mark.parametrize(
+    ("actions", "words"),
+    [
+        (torch.tensor([[2.5]]), "illegal action 2.5: this task's lie in -2 to 2"),
+        (torch.tensor([[float("nan")]]), "illegal action nan"),
+        (torch.zeros(1), "need actions as a floating-point tensor of shape .1, 1.: .1,."),
+        (torch.zeros(1, 1, dtype=torch.int64), "need actions as a floating-point tensor"),
+    ],
+)
+def test_an_action_out_of_bounds_is_told(actions, words):
+    tasks = Tasks("Pendulum-v1", 1)
+    tasks.reset([0])
+    with pytest.raises(ValueError, match=words):
+        tasks.send(actions)

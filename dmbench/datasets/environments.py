@@ -58,6 +58,20 @@ def check_actions(actions: Tensor, count: int, choices: int) -> None:
         raise ValueError(f"illegal action {int(actions[~legal][0])}: this game has the actions 0 to {choices - 1}")
 
 
+def check_bounded(actions: Tensor, count: int, low: Any, high: Any) -> None:
+    """Raise ValueError unless actions are (count, A) numbers within the bounds low and high, each (A,)."""
+    shape = (count, *np.shape(low))
+    if not isinstance(actions, Tensor) or not actions.dtype.is_floating_point or actions.shape != shape:
+        given = tuple(actions.shape) if isinstance(actions, Tensor) else type(actions).__name__
+        raise ValueError(f"need actions as a floating-point tensor of shape {shape}: {given}")
+    values = actions.detach().cpu().double().numpy()
+    legal = (values >= low) & (values <= high)
+    if not legal.all():
+        raise ValueError(
+            f"illegal action {values[~legal][0]:g}: this task's lie in {np.min(low):g} to {np.max(high):g}"
+        )
+
+
 class Tasks:
     """N copies of a gymnasium task with vector observations, float32.
 
@@ -101,6 +115,8 @@ class Tasks:
     def send(self, actions: Tensor) -> None:
         if self.actions:
             check_actions(actions, self.count, self.actions)
+        else:
+            check_bounded(actions, self.count, self.low, self.high)
         self._sent = actions
 
     def receive(self) -> Step:

@@ -13,9 +13,10 @@ from dmbench.harness.errors import UsageError
 from dmbench.harness.paths import PACKAGE
 
 ABLE = [s for s in stems_with_experiments() if (PACKAGE / "experiments" / f"_{s}_pictures.py").exists()]
+PLAYED = [s for s in ABLE if "game" in (PACKAGE / "experiments" / f"_{s}_pictures.py").read_text()]
 
 
-@pytest.mark.parametrize("stem", ABLE)
+@pytest.mark.parametrize("stem", PLAYED)
 def test_pictures_are_written_that_can_be_opened(stem, tmp_path):
     paths = showing.show(stem, ["--game", "breakout", "--steps=20"], tmp_path / "new")
     assert [path.suffix for path in paths] == [".png", ".png", ".gif"]

@@ -16,6 +16,7 @@ from ._common import _Measured, device_or_skip
 class Update(_Measured):
     """One update: targets, critic, actor, soft targets; vectors of 17 at a minibatch of 64, frames at one of 16."""
 
+    stateful = True
     params = (["vectors", "vectors_batch_norm", "frames"], ["cpu", "cuda"])
     param_names = ("observations", "device")
 
@@ -50,6 +51,7 @@ class Act(_Measured):
 class Training32(_Measured):
     """32 agent steps of Pendulum-v1 and the 32 updates due with them."""
 
+    stateful = True
     params = ([1, 8, 32], ["cpu", "cuda"])
     param_names = ("environments", "device")
 

@@ -19,6 +19,7 @@ NETWORKS = {"2013": PlayingAtariNetwork, "2015": NatureNetwork}
 class Update(_Measured):
     """One update: targets, gradient, centred RMSProp."""
 
+    stateful = True
     params = (list(NETWORKS), ["cpu", "cuda"])
     param_names = ("network", "device")
 
@@ -45,6 +46,7 @@ class Sample(_Measured):
 class Training32(_Measured):
     """32 agent steps of Breakout and the 8 updates due with them, by the network of 2013."""
 
+    stateful = True
     params = ([1, 8, 32], ["cpu", "cuda"])
     param_names = ("environments", "device")
 

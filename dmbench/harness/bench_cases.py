@@ -4,7 +4,8 @@ A suite is a public class with `params` and `param_names`, one of them "device",
 without arguments, and may set `flops`, where torch cannot count them. One with a param "implementation" can be
 compared with peers; "dmbench", ours, is its first entry. `headline` lists the few cases, without implementation and
 device, that are taken by default; without it they are the first value of each param, with every "pass". `own` names
-implementations that are no peers: ours in another form, or a floor.
+implementations that are no peers: ours in another form, or a floor. `stateful`: a run frees what the one before
+it allocated, as training does: then its peak of memory is no counter, since it depends on when that happens.
 """
 
 import importlib

@@ -56,6 +56,8 @@ def count(cases: Iterable[Case], device: torch.device) -> tuple[Counted, dict[st
 def _count(case: Case, device: torch.device) -> dict[str, Any]:
     run = case.setup(OURS, str(device)).run
     found: dict[str, Any] = dict(counters(run, device))
+    if getattr(case.suite, "stateful", False):
+        del found["peak_bytes"]
     if device.type == "cpu" and work(run).library:
         # oneDNN picks its layouts by the processor, and reorders into them.
         found[BYTES_ON] = f"{cpu_model()}, {torch.backends.cpu.get_cpu_capability()}"

@@ -181,6 +181,12 @@ def test_a_planted_product_allocation_or_call_turns_the_gate_red(gate, planted, 
     assert any(counter in line for line in gate(planted).differences)
 
 
+def test_of_a_run_with_state_the_peak_is_no_counter_and_the_rest_is(monkeypatch):
+    monkeypatch.setattr(Product, "stateful", True, raising=False)
+    found, _ = bench_gate.count(cases_of(Product), CPU)
+    assert {frozenset(one) for one in found.values()} == {frozenset({"flops", "operators", "total_bytes"})}
+
+
 def test_a_case_that_is_new_or_cannot_run_any_more_turns_the_gate_red(gate, tmp_path, monkeypatch):
     def fails(a):
         raise RuntimeError("no such thing")

@@ -17,7 +17,8 @@ from dmbench.harness.errors import UsageError
 from dmbench.harness.paths import PACKAGE
 
 WORKING_TREE = "."
-QUIET = {"KINETO_LOG_LEVEL": "99"}  # or the profiler tells of its starts
+# The last line of a side's complaints is its reason: neither the profiler's starts nor a warning may follow it.
+QUIET = {"KINETO_LOG_LEVEL": "99", "PYTHONWARNINGS": "ignore"}
 
 
 @contextmanager

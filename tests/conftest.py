@@ -17,6 +17,15 @@ def results_folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def one_thread():
+    """One thread, as a process to compare with has: sums of several differ in their last digits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def cuda():
     """A CUDA device. Without one the test is skipped; under `tox -e gpu`, which exists to run it, it fails."""
     if not torch.cuda.is_available():

@@ -28,7 +28,7 @@ class PlayingAtariNetwork(nn.Module):
             *(nn.Conv2d(16, 32, 4, stride=2), nn.ReLU(), nn.Flatten()),
             *(nn.Linear(32 * 9 * 9, 256), nn.ReLU()),
             nn.Linear(256, actions),
-        )
+        ).to(memory_format=torch.channels_last)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Return the values (B, A) of the actions in the states `frames` (B, 4, 84, 84), uint8."""
@@ -47,7 +47,7 @@ class NatureNetwork(nn.Module):
             *(nn.Conv2d(64, 64, 3), nn.ReLU(), nn.Flatten()),
             *(nn.Linear(64 * 7 * 7, 512), nn.ReLU()),
             nn.Linear(512, actions),
-        )
+        ).to(memory_format=torch.channels_last)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Return the values (B, A) of the actions in the states `frames` (B, 4, 84, 84), uint8."""
@@ -72,13 +72,13 @@ class VectorNetwork(nn.Module):
 
 
 def scaled(frames: Tensor) -> Tensor:
-    """Turn frames from 0..255 to [0, 1]: here and nowhere else.
+    """Turn frames from 0..255 to [0, 1], here and nowhere else; channels last, which is faster forward and backward.
 
     Raises: ValueError: they are not uint8, so that somebody may have divided already.
     """
     if frames.dtype != torch.uint8:
         raise ValueError(f"pass frames as uint8, the network divides by 255 itself: {frames.dtype}")
-    return frames.float().div_(255)
+    return frames.contiguous(memory_format=torch.channels_last).float().div_(255)
 
 
 @dataclass(frozen=True)

@@ -205,5 +205,5 @@ def optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     if recipe.optimiser == "rmsprop":
         return RMSProp(network.parameters(), lr=recipe.learning_rate, eps=recipe.eps)
     if recipe.optimiser == "adam":
-        return torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, eps=recipe.eps)
+        return torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, eps=recipe.eps, fused=True)
     raise ValueError(f"optimiser must be rmsprop or adam: {recipe.optimiser}")

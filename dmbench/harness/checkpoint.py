@@ -22,6 +22,11 @@ class Checkpoint:
         """The folder, which need not exist."""
         return self.path.with_suffix(".parts")
 
+    @property
+    def damaged(self) -> Path:
+        """Where a file that cannot be read is put aside."""
+        return self.path.with_suffix(".damaged")
+
     def save(self, state: dict[str, Any]) -> None:
         """Replace the state."""
         content = io.BytesIO()
@@ -35,10 +40,12 @@ class Checkpoint:
         try:
             return dict(torch.load(self.path, weights_only=True, map_location="cpu"))
         except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, TypeError):
-            self.path.replace(self.path.with_suffix(".damaged"))
+            self.path.replace(self.damaged)
             return None
 
     def delete(self) -> None:
-        """Remove the state and the folder."""
+        """Remove the state and the folder, and what a kill left of a state half written."""
         self.path.unlink(missing_ok=True)
+        for partial in self.path.parent.glob(f".{self.path.name}.*"):
+            partial.unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)

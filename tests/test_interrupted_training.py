@@ -174,12 +174,21 @@ def test_fresh_leaves_nothing_of_the_old_run_to_go_on_from(context):
     assert not ctx.checkpoint.folder.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", None])
+def flipped(whole):
+    """One bit of the weights is another one."""
+    place = whole.index(torch.arange(2000.0).numpy().tobytes()) + 1234
+    return whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+
+
+cuts = [lambda whole, share=share: whole[: int(share * len(whole))] for share in (0.01, 0.1, 0.5, 0.9, 0.99)]
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", flipped, *cuts])
 def test_a_damaged_checkpoint_is_told_and_kept_aside(content, context, capsys):
     ctx = context()
-    ctx.save({"done": 1})
+    ctx.save({"done": 1, "weights": torch.arange(2000.0)})
     whole = ctx.checkpoint.path.read_bytes()
-    damaged = whole[: len(whole) // 2] if content is None else content
+    damaged = content(whole) if callable(content) else content
     ctx.checkpoint.path.write_bytes(damaged)
     assert context().load() is None
     said = capsys.readouterr().err

@@ -195,7 +195,9 @@ def tables(
 ) -> None:
     """Write the tables of all verdicts and of speed: Markdown, CSV, LaTeX, and one HTML report."""
     from dmbench.harness import bench_records
+    from dmbench.harness.laid_out import laid_out
     from dmbench.harness.tables import check_tables, write_tables
+    from dmbench.harness.terminal import print_declared
 
     folder = paths.results_folder(results)
     papers = discovery.papers()
@@ -214,7 +216,10 @@ def tables(
         return
     for path in write_tables(folder, papers, found, pictures=pictures):
         _say(paths.shown(path), _console())
-    earlier = [v for v in judge_subjects(papers, found) if v.records and v.records[-1].code != code_hash(v.number.stem)]
+    judged = judge_subjects(papers, found)
+    for table in laid_out(papers, judged):
+        print_declared(table, _console())
+    earlier = [v for v in judged if v.records and v.records[-1].code != code_hash(v.number.stem)]
     if earlier:
         _say(f"{len(earlier)} verdicts rest on records of earlier code: dmbench run measures again", _console())
 

@@ -1,5 +1,6 @@
 """What a DQN agent sees and thinks: a state's frames, its values over an episode, and the episode as a GIF."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from dmbench.agents.dqn import PlayingAtariNetwork
 from dmbench.agents.parts.replay import Stack
 from dmbench.datasets.atari import Atari, playing_atari
 from dmbench.experiments._dqn import greedy, load_weights
+from dmbench.harness.backdrop import Backdrop, backdrop
+from dmbench.harness.experiment import Context, Experiment
 from dmbench.harness.paths import reference
 
 LONGEST = 600  # frames of the GIF
 ENLARGED = 3
+DOPAMINE = "DQN (Adam + MSE in JAX)"  # of its agents the one whose recipe ours with Adam takes its constants from
 
 
 def show(folder: Path, game: str = "pong", weights: str = "", steps: str = "1000", seed: str = "0") -> list[Path]:
@@ -99,3 +103,25 @@ def _values(values: list[torch.Tensor], rewards: list[float], title: str) -> Fig
 def _enlarged(frame: torch.Tensor) -> Image.Image:
     side = 84 * ENLARGED
     return Image.fromarray(frame.numpy()).resize((side, side), Image.Resampling.NEAREST)
+
+
+@backdrop("dopamine_dqn_curves")
+def dopamine(ctx: Context, experiment: Experiment) -> Backdrop | None:
+    """Draw Dopamine's five seeds behind the training on a game: as context, never as a paper's number.
+
+    Their points are means over the training episodes of 250,000 agent steps, placed where those end.
+    """
+    game = str(experiment.case.get("game", "")).replace("_", "")
+    (path,) = ctx.files("dopamine_dqn_curves").values()
+    curves = json.loads(path.read_text(encoding="utf-8"))["curves"]
+    if not experiment.name.startswith("trained_") or game not in curves:
+        return None
+    points = curves[game][DOPAMINE]
+    return Backdrop(
+        label=f"Dopamine, {DOPAMINE}: interquartile mean of 5 seeds with its 95 % interval; context, not the paper's "
+        "number: sticky actions, training returns, one point an iteration of 250,000 agent steps; Apache-2.0",
+        clock="agent_steps",
+        key="score",
+        x=[250_000.0 * (1 + i) for i in range(len(points))],
+        runs=[list(run) for run in zip(*points, strict=True)],
+    )

@@ -177,15 +177,24 @@ class Picture:
 
 
 def picture(*artifacts: str) -> Callable[[Callable[[Context], Any]], Callable[[Context], Any]]:
-    """Declare a function of an experiments module that draws a matplotlib Figure; its docstring is the caption."""
+    """Declare a function of an experiments module that draws a matplotlib Figure; its docstring is the caption.
+
+    The module is the stem's own, or `_<stem>_pictures`.
+    """
 
     def declare(function: Callable[[Context], Any]) -> Callable[[Context], Any]:
         title = (function.__doc__ or function.__name__).strip().split("\n")[0]
-        stem = function.__module__.rpartition(".")[2]
+        stem = stem_of(function)
         function.picture = Picture(stem, function.__name__, title, artifacts, function)  # type: ignore[attr-defined]
         return function
 
     return declare
+
+
+def stem_of(function: Callable[..., object]) -> str:
+    """Return the stem of a function of `experiments/<stem>.py` or `experiments/_<stem>_pictures.py`."""
+    name = function.__module__.rpartition(".")[2]
+    return name[1:].removesuffix("_pictures") if name.startswith("_") else name
 
 
 def _cases(over: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:

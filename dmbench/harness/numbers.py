@@ -57,7 +57,8 @@ class Number:
 class Paper:
     """One paper's title page, and its numbers by key, in the order of the file.
 
-    tables: what it lays out beside the verdicts. curves: by key of a learning curve's points, what it is, and its unit.
+    tables: what it lays out beside the verdicts. curves: by key of a learning curve's points, what it is, and its unit;
+    by `judged`, the key whose values are of the numbers' kind, so that the printed one is drawn beside them.
     """
 
     stem: str
@@ -101,6 +102,8 @@ def read_paper(path: Path) -> Paper:
         raise reader.error("numbers", "is empty: a paper without numbers checks nothing")
     tables = read_declared(reader, content.get("tables", []), list(numbers))
     curves = reader.texts("curves", content.get("curves", {}))
+    if curves.get("judged", "") not in ("", *curves):
+        raise reader.error("curves.judged", f"must be a key that [curves] describes: {curves['judged']}")
     return Paper(stem=path.stem, numbers=numbers, tables=tables, curves=curves, **title_page)
 
 

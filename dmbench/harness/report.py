@@ -13,6 +13,7 @@ from dmbench.harness.judging import judge_subjects, summary
 from dmbench.harness.laid_out import LaidOut, laid_out
 from dmbench.harness.numbers import Paper
 from dmbench.harness.records import Record
+from dmbench.harness.report_behind import behind
 from dmbench.harness.report_curves import curves
 from dmbench.harness.report_declared import declared
 from dmbench.harness.report_pictures import drawn
@@ -132,7 +133,7 @@ def _section(
         *declared(paper.stem, tables),
         report_rows.table(f"Numbers of {paper.stem}", verdicts, places),
     ]
-    if found := curves(verdicts):
+    if found := curves(verdicts, paper.curves, behind):
         parts.append(f'<div class="extra"><h3>Learning curves</h3>{"".join(found)}</div>')
     if found := drawn(paper.stem, draw):
         parts.append(f'<div class="extra"><h3>Pictures</h3>{"".join(found)}</div>')

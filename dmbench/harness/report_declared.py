@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from html import escape
 
 from dmbench.harness.laid_out import Cell, LaidOut
-from dmbench.harness.report_rows import SHAPES, slug
+from dmbench.harness.report_rows import SHAPES, breakable, slug
 
 
 def declared(stem: str, tables: Iterable[LaidOut]) -> list[str]:
@@ -19,7 +19,7 @@ def _section(table: LaidOut) -> str:
     )
     rows = "".join(_row(table, name, cells) for name, cells in table.rows)
     title = escape(table.declared.title)
-    note = f'<p class="note">{escape(table.declared.note)}</p>' if table.declared.note else ""
+    note = f'<p class="note">{_with_code(table.declared.note)}</p>' if table.declared.note else ""
     return (
         f'<div class="extra"><h3>{title}</h3><div class="scroll" tabindex="0" role="group" aria-label="{title}">'
         f'<table role="table" class="declared"><caption>{title}</caption><thead role="rowgroup"><tr role="row">'
@@ -37,13 +37,19 @@ def _row(table: LaidOut, name: str, cells: list[Cell]) -> str:
 
 def _cell(c: Cell) -> str:
     if c.command:
-        return f'<span class="lacking">{escape(c.text)}:</span> <code>{escape(c.command)}</code>'
+        return f'<span class="lacking">{escape(c.text)}:</span> <code>{breakable(c.command)}</code>'
     if c.show != "measured" or not c.figure or c.verdict is None:
-        return escape(c.text)
+        return breakable(c.text)
     mark = f'<i aria-hidden="true">{SHAPES[c.verdict.kind]}</i><span class="unseen"> {escape(c.verdict.kind)}</span>'
     return (
         f'{escape(c.text)} <span class="verdict {slug(c.verdict.kind)}" title="{escape(c.verdict.kind)}">{mark}</span>'
     )
+
+
+def _with_code(text: str) -> str:
+    """Return a text whose words between backticks are set as code."""
+    parts = text.split("`")
+    return "".join(f"<code>{escape(part)}</code>" if i % 2 else escape(part) for i, part in enumerate(parts))
 
 
 def _set(figure: bool) -> str:

@@ -20,9 +20,9 @@ RESOLUTIONS = (160, 110, 75)  # dots an inch, the finest that fits is taken
 
 @dataclass
 class Drawing:
-    """What a picture is given (dmbench.harness.experiment.Context): files and our own parts to read."""
+    """What draws is given (dmbench.harness.experiment.Context): files and our own parts to read."""
 
-    picture: Picture
+    stem: str
     found: dict[str, dict[str, Path]]
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     seed: int | None = None
@@ -31,10 +31,10 @@ class Drawing:
         return self.found[artifact]
 
     def subject(self, name: str) -> Any:
-        parts = (s for e in experiments(self.picture.stem) for s in e.subjects if s.name == name)
+        parts = (s for e in experiments(self.stem) for s in e.subjects if s.name == name)
         part = next(parts, None)
         if part is None:
-            raise LookupError(f"no experiment of {self.picture.stem} has a part called {name}")
+            raise LookupError(f"no experiment of {self.stem} has a part called {name}")
         return part.default
 
     def note(self, **settings: object) -> None:
@@ -79,7 +79,7 @@ def _one(picture: Picture, draw: bool) -> str:
         if missing := _missing(store, picture):
             return _line(picture.title, f"not drawn; get it with {missing}, then dmbench tables")
         found = {name: store.files(name) for name in picture.artifacts}
-        png, width, height = _png(picture.function(Drawing(picture, found)))
+        png, width, height = _png(picture.function(Drawing(picture.stem, found)))
     except DmbenchError as error:
         return _line(picture.title, str(error))
     except Exception as error:  # a picture is anybody's code

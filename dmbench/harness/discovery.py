@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import dmbench.experiments
-from dmbench.harness.backdrop import Source
+from dmbench.harness.drawing import Picture, Source
 from dmbench.harness.errors import UsageError, nearest
-from dmbench.harness.experiment import Experiment, Picture
+from dmbench.harness.experiment import Experiment
 from dmbench.harness.numbers import Number, Paper, read_paper
 from dmbench.harness.paths import PACKAGE, reference
 
@@ -33,7 +33,7 @@ def experiments(stem: str) -> tuple[Experiment, ...]:
 
 def pictures(stem: str) -> tuple[Picture, ...]:
     """Return the figures that a stem's module, or its module of pictures, draws for the report."""
-    return tuple(m.picture for m in _drawing(stem) if hasattr(m, "picture"))
+    return tuple(one for m in _drawing(stem) for one in getattr(m, "pictures", ()))
 
 
 def backdrops(stem: str) -> tuple[Source, ...]:

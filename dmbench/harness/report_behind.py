@@ -1,8 +1,8 @@
 """Backdrops of the report: read where their artifacts lie on this machine, and left out elsewhere."""
 
 from dmbench.harness.artifacts import Store
-from dmbench.harness.backdrop import Backdrop
 from dmbench.harness.discovery import backdrops, experiments
+from dmbench.harness.drawing import Backdrop
 from dmbench.harness.report_pictures import Drawing
 
 

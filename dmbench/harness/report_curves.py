@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 
-from dmbench.harness.backdrop import Backdrop
+from dmbench.harness.drawing import Backdrop
 from dmbench.harness.records import Record
 from dmbench.harness.report_lines import ERROR, Drawn
 from dmbench.harness.report_svg import plot

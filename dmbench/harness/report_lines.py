@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from dmbench.harness.backdrop import Backdrop
+from dmbench.harness.drawing import Backdrop
 from dmbench.harness.report_svg import Line
 from dmbench.harness.seeds import band
 
@@ -56,7 +56,8 @@ class Drawn:
     def key(self, behind: Sequence[str]) -> str:
         """Return the figure's key: a sample of each style that needs words."""
         words = [*self.meanings.items(), *(("context", label) for label in dict.fromkeys(behind))]
-        return "".join(f'<span class="sample">{_sample(kind)} {escape(text)}</span>' for kind, text in words)
+        samples = "".join(f"<span>{_sample(kind)} {escape(text)}</span>" for kind, text in words)
+        return f'<span class="key">{samples}</span>' if samples else ""
 
 
 def _sample(kind: str) -> str:

@@ -126,7 +126,8 @@ def plot(lines: Sequence[Line], levels: dict[str, float], x_label: str, y_label:
     parts.append(f'<text class="name" x="{right}" y="{bottom + 31}" text-anchor="end">{escape(x_label)}</text>')
     drawn = sorted(lines, key=lambda line: KINDS.index(line.kind))
     parts += [_area(line, place) for line in drawn if len(line.low)]
-    parts += _levels(levels, {name: float(place(x_low, y).split()[1]) for name, y in levels.items()})
+    heights = {name: float(place(x_low, y).split()[1]) for name, y in levels.items()}
+    parts += _levels(levels, heights, {name for name, y in levels.items() if _begins_far(lines, y)})
     parts += [_line(line, place) for line in drawn]
     said = escape(_said(lines, levels, x_label, y_label))
     return f'<svg class="plot" role="img" aria-label="{said}" viewBox="0 0 {PLOT[0]} {PLOT[1]}">{"".join(parts)}</svg>'
@@ -146,16 +147,23 @@ def _line(line: Line, place: Callable[[float, float], str]) -> str:
     return f'<g>{title}<path class="{line.kind}" d="M{"L".join(points)}"/>{end}</g>'
 
 
-def _levels(levels: dict[str, float], heights: dict[str, float]) -> list[str]:
+def _begins_far(lines: Sequence[Line], level: float) -> bool:
+    """Return whether lines begin further from a level than they end, so that its name stands better at the left."""
+    main = [line for line in lines if line.kind == "line"]
+    return sum(abs(line.y[0] - level) for line in main) > sum(abs(line.y[-1] - level) for line in main)
+
+
+def _levels(levels: dict[str, float], heights: dict[str, float], on_the_left: set[str]) -> list[str]:
     """Draw levels, each with its name above it, or lower where another's name is in the way."""
     left, _, right, _ = FRAME
     parts, taken = [], -math.inf
     for name in sorted(levels, key=lambda name: heights[name]):
         taken = max(heights[name] - 4, taken + LABEL)
+        at, anchor = (left + 4, "start") if name in on_the_left else (right, "end")
         kind = "level target" if name.startswith("printed") else "level"
         parts.append(
             f'<path class="{kind}" d="M{left} {heights[name]:.1f}H{right}"/>'
-            f'<text class="{kind}" x="{right}" y="{taken:.1f}" text-anchor="end">'
+            f'<text class="{kind}" x="{at}" y="{taken:.1f}" text-anchor="{anchor}">'
             f"{escape(name)} {levels[name]:.4g}</text>"
         )
     return parts

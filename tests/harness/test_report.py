@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from dmbench.harness import discovery, report_curves, report_pictures, report_svg
 from dmbench.harness.artifacts import Artifact, File, Store
-from dmbench.harness.experiment import Picture
+from dmbench.harness.drawing import Picture
 from dmbench.harness.report import report
 from dmbench.harness.verdict import KINDS, judge
 

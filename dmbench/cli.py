@@ -41,6 +41,7 @@ app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")
 
 Stems = Annotated[list[str] | None, typer.Argument(help="Stems, as in `dmbench list`; all if none is named.")]
+SIDE = "A commit, a results folder, or an implementation that was measured: dmbench, or NAME=module:attribute."
 Results = Annotated[Path | None, typer.Option("--results", help="Folder with measured/ and tables/.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for machines.")]
 
@@ -226,12 +227,15 @@ def tables(
 
 @app.command()
 def compare(
-    a: Annotated[str, typer.Argument(help="A commit, or a results folder.")],
-    b: Annotated[str, typer.Argument(help="A commit, or a results folder.")],
+    a: Annotated[str, typer.Argument(help=SIDE)],
+    b: Annotated[str, typer.Argument(help=SIDE)],
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the records of two commits or two results folders: what moved, by how much, and whether that matters."""
+    """Compare the records of two commits, results folders or implementations: what moved, and whether that matters.
+
+    Where both have several seeds of a number, it tells how likely a seed of B is better than one of A.
+    """
     from dmbench.harness.compare import compare_records, print_comparison, side
 
     papers = discovery.papers()

@@ -27,8 +27,8 @@ def picture(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a function of `experiments/<stem>.py`, or of `_<stem>_pictures.py`, that draws for the report.
 
-    It returns a matplotlib Figure, or the bytes of a GIF, which is shown when asked for. Its docstring describes it, the
-    first line is the caption. over: for each further argument the values to draw it with; `{argument}` is filled in the
+    It returns a matplotlib Figure, or the bytes of a GIF, shown when asked for. Its docstring describes it, the first
+    line is the caption. over: for each further argument the values to draw it with; `{argument}` is filled in the
     docstring and in the names of artifacts.
     """
 

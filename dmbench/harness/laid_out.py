@@ -13,12 +13,16 @@ FIGURES = ("printed", "measured", "noted")
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell says. command: what gets it, where it is not there. show: its column's kind."""
+    """What a cell says. command: what gets it, where it is not there. show: its column's kind.
+
+    marked: whether its verdict is told beside it: not where it is one of several numbers, judged by different values.
+    """
 
     show: str
     text: str
     command: str = ""
     verdict: Verdict | None = None
+    marked: bool = False
 
     @property
     def figure(self) -> bool:
@@ -69,7 +73,7 @@ def laid_out(papers: Mapping[str, Paper], verdicts: Iterable[Verdict]) -> list[L
 def _cell(column: Column, candidates: list[Verdict]) -> Cell:
     chosen = next((verdict for verdict in candidates if verdict.measured), candidates[-1])
     text, command = _said(column, chosen)
-    return Cell(column.show, text, command, chosen)
+    return Cell(column.show, text, command, chosen, len(candidates) == 1 and column.show == "measured")
 
 
 def _said(column: Column, chosen: Verdict) -> tuple[str, str]:

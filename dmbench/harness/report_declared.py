@@ -1,4 +1,4 @@
-"""Declared tables of the report: as the paper's file lays them out, each measured cell in its verdict's colour."""
+"""Declared tables of the report: as the paper's file lays them out, measured cells with their verdict."""
 
 from collections.abc import Iterable
 from html import escape
@@ -38,7 +38,7 @@ def _row(table: LaidOut, name: str, cells: list[Cell]) -> str:
 def _cell(c: Cell) -> str:
     if c.command:
         return f'<span class="lacking">{escape(c.text)}:</span> <code>{breakable(c.command)}</code>'
-    if c.show != "measured" or not c.figure or c.verdict is None:
+    if not c.marked or not c.figure or c.verdict is None:
         return breakable(c.text)
     mark = f'<i aria-hidden="true">{SHAPES[c.verdict.kind]}</i><span class="unseen"> {escape(c.verdict.kind)}</span>'
     return (

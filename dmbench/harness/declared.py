@@ -85,6 +85,8 @@ def _table(reader: Reader, index: int, given: object, numbers: list[str]) -> Dec
         raise reader.error(f"{at}.{'columns' if rows else 'rows'}", "is empty: a table has rows and columns")
     resolver = _Resolver(reader, entry["over"], list(rows), groups, numbers)
     found = [_column(resolver, f"{at}.columns[{i}]", column) for i, column in enumerate(columns)]
+    if unused := next((name for name in groups if all(column["number"] != name for column in columns)), None):
+        raise reader.error(f"{at}.first_of.{unused}", "is named by no column")
     headings = [column.heading for column in found]
     if twice := next((heading for heading in headings if headings.count(heading) > 1), None):
         raise reader.error(f"{at}.columns", f"two have the heading {twice}")

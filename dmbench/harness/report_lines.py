@@ -63,6 +63,6 @@ class Drawn:
 def _sample(kind: str) -> str:
     area = "" if kind == "seed" else f'<path class="area {kind}" d="M0 1H26V11H0Z"/>'
     return (
-        f'<svg class="plot sample" aria-hidden="true" width="26" height="12" viewBox="0 0 26 12">{area}'
+        f'<svg class="sample" aria-hidden="true" width="26" height="12" viewBox="0 0 26 12">{area}'
         f'<path class="{kind}" d="M0 6H26"/></svg>'
     )

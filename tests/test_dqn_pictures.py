@@ -31,15 +31,17 @@ def seen(best, rewards=None, actions=3):
 
 
 def test_the_moments_are_the_highest_value_off_the_ends_and_the_lowest_around_it():
-    best = [1.0 + (step % 7) / 100 for step in range(200)]
-    best[0], best[90], best[100], best[120], best[60], best[199] = 9.0, 0.5, 5.0, 0.25, 0.1, 8.0
+    best = [1.0 + (step % 7) / 1000 for step in range(200)]
+    for step, value in {0: 9.0, 90: 0.5, 100: 5.0, 120: 0.25, 60: 0.1, 197: 8.0}.items():
+        best[max(0, step - 2) : step + 3] = [value] * len(best[max(0, step - 2) : step + 3])
+    best[140] = 20.0  # a flicker
     assert seen(best).moments == {"A": 90, "B": 100, "C": 120}
 
 
 @pytest.mark.parametrize("count", [1, 2, 30])
 def test_a_short_episode_has_moments_too(count):
     moments = seen([float(step) for step in range(1, count + 1)]).moments
-    assert 0 <= moments["A"] <= moments["B"] == moments["C"] == count - 1
+    assert 0 <= moments["A"] <= moments["B"] <= moments["C"] < count
 
 
 @pytest.mark.parametrize("count", [2, 90])

@@ -13,12 +13,14 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool1d
 
 from dmbench.agents.parts.replay import Stack
 from dmbench.datasets.atari import Atari
 from dmbench.experiments._dqn import greedy
 
 REACH = 25  # agent steps around the highest value in which the lowest ones before and after it are looked for
+SMOOTHED = 5  # agent steps
 PARTS = re.compile("(up|down|left|right|fire)")
 COLOURS = 32  # of a GIF
 GREY, INK, ACCENT = "#8a8f94", "#1b2127", "#d62728"
@@ -38,8 +40,12 @@ class Look:
 
     @property
     def moments(self) -> dict[str, int]:
-        """The step of the highest value, B, off the ends, and of the lowest shortly before it, A, and after it, C."""
+        """The step of the highest value, B, off the ends, and of the lowest shortly before it, A, and after it, C.
+
+        Values are averaged over SMOOTHED steps first, so that a flicker of one step is no moment.
+        """
         best = self.values.amax(1)
+        best = avg_pool1d(best[None], SMOOTHED, 1, SMOOTHED // 2, count_include_pad=False)[0]
         edge = REACH if len(best) > 3 * REACH else 0
         b = edge + int(best[edge : len(best) - edge].argmax())
         before, after = best[max(0, b - REACH) : b + 1], best[b : b + REACH + 1]

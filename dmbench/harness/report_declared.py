@@ -29,10 +29,15 @@ def _section(table: LaidOut) -> str:
 
 def _row(table: LaidOut, name: str, cells: list[Cell]) -> str:
     parts = [
-        f'<td role="cell"{_set(c.figure)} data-label="{escape(heading)}">{_cell(c)}</td>'
+        f'<td role="cell"{_set(c.figure)} data-label="{escape(heading)}">{_whole(c)}</td>'
         for c, heading in zip(cells, table.headings[1:], strict=True)
     ]
     return f'<tr role="row"><th role="rowheader" scope="row">{escape(name)}</th>{"".join(parts)}</tr>'
+
+
+def _whole(c: Cell) -> str:
+    """Return a cell's content as one element, which stands beside its label where the page is narrow."""
+    return f"<span>{_cell(c)}</span>" if c.text else ""
 
 
 def _cell(c: Cell) -> str:

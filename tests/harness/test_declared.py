@@ -230,7 +230,7 @@ def test_the_report_has_the_table_with_its_headings_at_every_cell(papers, record
 
 def test_the_report_tells_a_verdict_only_where_a_column_is_of_one_number(papers, record):
     text = report(papers, [record("two", 2.001)])
-    cells = re.findall(r'data-label="(measured|ours)">2\.0010(.*?)</td>', text.split('class="verdicts"')[0])
+    cells = re.findall(r'data-label="(measured|ours)"><span>2\.0010(.*?)</td>', text.split('class="verdicts"')[0])
     assert [("title=" in rest, label) for label, rest in cells] == [(True, "measured"), (False, "ours")]
 
 

@@ -42,13 +42,19 @@ def _whole(c: Cell) -> str:
 
 def _cell(c: Cell) -> str:
     if c.command:
-        return f'<span class="lacking">{escape(c.text)}:</span> <code>{breakable(c.command)}</code>'
+        return f'<span class="lacking">{escape(c.text)}:</span> <code>{_command(c.command)}</code>'
     if not c.marked or not c.figure or c.verdict is None:
         return breakable(c.text)
     mark = f'<i aria-hidden="true">{SHAPES[c.verdict.kind]}</i><span class="unseen"> {escape(c.verdict.kind)}</span>'
     return (
         f'{escape(c.text)} <span class="verdict {slug(c.verdict.kind)}" title="{escape(c.verdict.kind)}">{mark}</span>'
     )
+
+
+def _command(text: str) -> str:
+    """Return a command that is broken between its words and after underscores, but not after an option's hyphens."""
+    words = [breakable(word) for word in text.split(" ")]
+    return " ".join(f'<span class="option">{word}</span>' if word.startswith("--") else word for word in words)
 
 
 def _with_code(text: str) -> str:

@@ -406,7 +406,8 @@ class Ctx:
         return saved and saved["state"]
 
     def save(self, state):
-        self.checkpoint.save({"curve": self.curve, "state": state})
+        self.checkpoint.save({"curve": self.curve, "state": state()})
+        return True
 
     def folder(self):
         self.checkpoint.folder.mkdir(parents=True, exist_ok=True)

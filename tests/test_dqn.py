@@ -295,6 +295,22 @@ def test_the_loss_of_a_life_ends_an_episode_where_the_recipe_says_so(lives):
     assert training.episodes == 1
 
 
+def test_an_episode_that_is_cut_is_stored_as_cut_and_not_as_an_end():
+    class Cut(Scripted):
+        def receive(self):
+            step = super().receive()
+            return step._replace(terminal=step.truncated, truncated=step.terminal)
+
+    training = Training(lambda count: Cut([[0.0] * 3]), VectorNetwork(1, 2), TINY, 0, CPU)
+    for _ in range(7):
+        training.step()
+    memory = training.memory
+    assert not memory.ends[:7].any()
+    assert memory.cuts[:7, 0].tolist() == [False, False, True] * 2 + [False]
+    assert memory.observations[:7, 0, 0].tolist() == [0, 1, 2, 0, 1, 2, 0]
+    assert training.episodes == 2
+
+
 class Ctx:
     """A context whose checkpoint lies in a folder."""
 
@@ -320,7 +336,8 @@ class Ctx:
         return saved and saved["state"]
 
     def save(self, state):
-        self.checkpoint.save({"curve": self.curve, "state": state})
+        self.checkpoint.save({"curve": self.curve, "state": state()})
+        return True
 
     def folder(self):
         self.checkpoint.folder.mkdir(parents=True, exist_ok=True)

@@ -62,20 +62,18 @@ def train(ctx: Context, make: Make, actor: nn.Module, critic: nn.Module, recipe:
             )
             counted, loss = training.learner.updates, total
         if time.monotonic() - saved > recipe.checkpoint_every:
-            ctx.save(
-                {
-                    "training": training.state(ctx.folder()),
-                    "evaluated": evaluated,
-                    "counted": counted,
-                    "loss": loss,
-                    "seconds": seconds + time.monotonic() - begun,
-                }
-            )
-            replay_files.tidy(training.memory, ctx.folder())
+            now = seconds + time.monotonic() - begun
+            _checkpoint(ctx, training, evaluated=evaluated, counted=counted, loss=loss, seconds=now)
             saved = time.monotonic()
         if training.steps % 100 < recipe.environments:
             ctx.progress(training.steps, recipe.steps)
     return actor
+
+
+def _checkpoint(ctx: Context, training: Training, **progress: Any) -> None:
+    """Save all that the run depends on; files that only an older state needs go once the new one is safe."""
+    if ctx.save(lambda: {"training": training.state(ctx.folder()), **progress}):
+        replay_files.tidy(training.memory, ctx.folder())
 
 
 def scored(ctx: Context, environments: Any, player: Any, episodes: int) -> float:

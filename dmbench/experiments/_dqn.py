@@ -83,23 +83,20 @@ def train(ctx: Context, make: Make, network: nn.Module, recipe: Recipe) -> nn.Mo
             if best["score"] is None or score > best["score"]:
                 best = {"score": score, "network": _copy(network.state_dict())}
         if time.monotonic() - saved > recipe.checkpoint_every:
-            ctx.save(
-                {
-                    "training": training.state(ctx.folder()),
-                    "best": best,
-                    "evaluated": evaluated,
-                    "counted": counted,
-                    "loss": loss,
-                    "seconds": seconds + time.monotonic() - begun,
-                }
-            )
-            replay_files.tidy(training.memory, ctx.folder())
+            now = seconds + time.monotonic() - begun
+            _checkpoint(ctx, training, best=best, evaluated=evaluated, counted=counted, loss=loss, seconds=now)
             saved = time.monotonic()
         if training.steps % 1000 < recipe.environments:
             ctx.progress(training.steps, recipe.steps)
     if recipe.best:
         network.load_state_dict(best["network"])
     return network
+
+
+def _checkpoint(ctx: Context, training: Training, **progress: Any) -> None:
+    """Save all that the run depends on; files that only an older state needs go once the new one is safe."""
+    if ctx.save(lambda: {"training": training.state(ctx.folder()), **progress}):
+        replay_files.tidy(training.memory, ctx.folder())
 
 
 def keep(ctx: Context, name: str, network: nn.Module) -> None:

@@ -70,8 +70,12 @@ class Context(Protocol):
     def load(self) -> dict[str, Any] | None:
         """Return the state that an interrupted run of this very experiment saved, or None."""
 
-    def save(self, state: dict[str, Any]) -> None:
-        """Save tensors and plain values so that a killed run goes on from here; the curve goes with them."""
+    def save(self, state: dict[str, Any] | Callable[[], dict[str, Any]]) -> bool:
+        """Save tensors and plain values so that a killed run goes on from here; the curve goes with them.
+
+        state: or a function that writes files to `folder` and returns it. False: the disk is full or cannot be written,
+        which was told; what was saved before is as it was, and still needs the files that it had.
+        """
 
     def folder(self) -> Path:
         """Return a folder for what is too large for `save`; it lives as long as what was saved."""

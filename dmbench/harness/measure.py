@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import resource
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from dmbench.harness.discovery import code_hash, experiments
 from dmbench.harness.environment import commit, environment
 from dmbench.harness.errors import ArtifactError, DamagedArtifact, DmbenchError
 from dmbench.harness.experiment import Experiment
-from dmbench.harness.paths import write_whole
+from dmbench.harness.paths import shown, write_whole
 from dmbench.harness.records import Record, read
 
 # What has to be the same for a measurement to be taken as this machine's: no clock, load or count of threads.
@@ -143,6 +142,7 @@ class _Context:
         self._sources = {name: subjects.source_hash(thing) for name, thing in loaded.items()}
         self._code = code_hash(task.stem)
         self._environment = environment(self.device)
+        self._threads = [torch.get_num_threads()]
         self._earlier = 0.0  # seconds spent by runs that were interrupted
         self._started = time.perf_counter()
         self.checkpoint = Checkpoint(settings.results / "checkpoints" / f"{task.stem}-{self._key()}.pt")
@@ -164,18 +164,33 @@ class _Context:
         self._curve.append(values)
 
     def load(self) -> dict[str, Any] | None:
-        saved = None if self._settings.resume is False else self.checkpoint.load()
+        saved, found = None, self.checkpoint.path.exists()
+        if self._settings.resume is not False:
+            saved = self.checkpoint.load()
         if saved is None:
-            shutil.rmtree(self.checkpoint.folder, ignore_errors=True)  # parts of a state that is not gone on from
+            if found and self._settings.resume is not False:
+                aside = shown(self.checkpoint.damaged)
+                print(f"dmbench: {self._task}: the checkpoint is damaged, beginning anew ({aside})", file=sys.stderr)
+            self.checkpoint.delete()  # what is not gone on from, with its parts
             return None
         self._curve, self._earlier = list(saved["curve"]), saved["seconds"]
+        self._threads = _threads(saved.get("threads", self._threads), self._task)
+        if len(self._threads) > 1:
+            self.note(threads=self._threads)  # one after the other
         return dict(saved["state"])
 
-    def save(self, state: dict[str, Any]) -> None:
+    def save(self, state: dict[str, Any] | Callable[[], dict[str, Any]]) -> bool:
         try:
-            self.checkpoint.save({"curve": self._curve, "seconds": self._seconds(), "state": state})
+            whole = state() if callable(state) else state
+            self.checkpoint.save({**self._so_far(), "state": whole})
         except OSError as error:  # the result matters more than the means to resume
-            print(f"dmbench: {self._task}: no checkpoint, going on without ({error.strerror})", file=sys.stderr)
+            reason = error.strerror or error
+            print(f"dmbench: {self._task}: no new checkpoint, going on without ({reason})", file=sys.stderr)
+            return False
+        return True
+
+    def _so_far(self) -> dict[str, Any]:
+        return {"curve": self._curve, "seconds": self._seconds(), "threads": self._threads}
 
     def folder(self) -> Path:
         self.checkpoint.folder.mkdir(parents=True, exist_ok=True)
@@ -250,6 +265,19 @@ class _Context:
 
     def _key(self) -> str:
         return _checksum(self._protocol(), self.seed, _machine(self._environment))
+
+
+def _threads(earlier: list[int], task: Task) -> list[int]:
+    """Return the numbers of threads that a run was on, the last one now; say so where it changed."""
+    now = torch.get_num_threads()
+    if now == earlier[-1]:
+        return earlier
+    print(
+        f"dmbench: {task}: goes on with {now} threads after {earlier[-1]}: last digits will not be those of a run "
+        f"without interruption (OMP_NUM_THREADS={earlier[-1]} keeps them)",
+        file=sys.stderr,
+    )
+    return [*earlier, now]
 
 
 def _machine(facts: dict[str, Any]) -> dict[str, Any]:

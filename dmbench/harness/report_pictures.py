@@ -2,6 +2,7 @@
 
 import io
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -49,8 +50,8 @@ class Drawing:
     def load(self) -> dict[str, Any] | None:
         return None
 
-    def save(self, state: dict[str, Any]) -> None:
-        """Nothing is kept."""
+    def save(self, state: dict[str, Any] | Callable[[], dict[str, Any]]) -> bool:
+        return False  # nothing is kept
 
     def folder(self) -> Path:
         raise LookupError("a picture has no folder of its own")

@@ -131,9 +131,10 @@ def run(
             try:
                 append(settings.results, outcome.records)
             except RecordsError as error:
-                result.unsaved.append(str(error))
-            if outcome.checkpoint is not None:
-                outcome.checkpoint.delete()
+                result.unsaved.append(str(error))  # its checkpoint stays, so that it need not be measured anew
+            else:
+                if outcome.checkpoint is not None:
+                    outcome.checkpoint.delete()
         result.outcomes.append(outcome)
         listener.finished(outcome)
     return result

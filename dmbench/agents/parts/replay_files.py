@@ -5,6 +5,7 @@ yet is in the state that `save` returns; whoever keeps that state keeps a memory
 """
 
 import io
+import os
 import pickle
 import zlib
 from pathlib import Path
@@ -19,15 +20,16 @@ PIECE = 1024  # times
 
 
 def save(memory: ReplayMemory, folder: Path) -> dict[str, Any]:
-    """Write the pieces that are full and not there yet; return the rest."""
+    """Write the pieces that are full and not there yet; return the rest.
+
+    Raises: OSError: the disk is full or cannot be written; what was written before is whole.
+    """
     oldest = max(0, memory.added - memory.times)
     last = memory.added // PIECE
     for number in range(oldest // PIECE, last):
         path = folder / f"{number}.piece"
         if not path.exists():
-            partial = path.with_suffix(".partial")
-            partial.write_bytes(_packed(_slice(memory, max(number * PIECE, oldest), (number + 1) * PIECE)))
-            partial.replace(path)
+            _write(path, _packed(_slice(memory, max(number * PIECE, oldest), (number + 1) * PIECE)))
     return {"added": memory.added, "rest": _slice(memory, max(last * PIECE, oldest), memory.added)}
 
 
@@ -57,6 +59,21 @@ def load(memory: ReplayMemory, folder: Path, state: dict[str, Any]) -> None:
     for path in folder.glob("*.piece"):  # of times after this state: they will be written again
         if int(path.stem) >= memory.added // PIECE:
             path.unlink()
+    for path in folder.glob("*.partial"):  # half written when the run was killed
+        path.unlink(missing_ok=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all."""
+    partial = path.with_name(f"{path.stem}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _slice(memory: ReplayMemory, begin: int, end: int) -> dict[str, Tensor]:

@@ -159,6 +159,12 @@ class Learner:
 
     def update(self, batch: Batch) -> Tensor:
         """Make one update; return the loss, a scalar on the network's device."""
+        loss = self.improve(batch)
+        self.count()
+        return loss
+
+    def improve(self, batch: Batch) -> Tensor:
+        """Change the network by a minibatch; return the loss. The host waits for nothing, and decides nothing."""
         with torch.no_grad():
             chooser = self.network(batch.s_t) if self.rule.double else None
             target = q_target(batch.r_t, batch.end_t, self.target(batch.s_t), self.rule.discount, chooser)
@@ -168,10 +174,13 @@ class Learner:
         if self.rule.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.rule.clip_norm)
         self.optimiser.step()
+        return loss.detach()
+
+    def count(self) -> None:
+        """Count an update, and copy the network into the target network where that is due."""
         self.updates += 1
         if self.rule.target_every is not None and self.updates % self.rule.target_every == 0:
             self.target.load_state_dict(self.network.state_dict())
-        return loss.detach()
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that the next update depends on."""

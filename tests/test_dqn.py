@@ -18,6 +18,7 @@ from dmbench.agents.dqn import (
     PlayingAtariNetwork,
     Rule,
     VectorNetwork,
+    channels_last,
     clip_rewards,
     epsilon_at,
     epsilon_greedy,
@@ -133,6 +134,15 @@ def test_networks_are_the_papers_and_divide_by_255_once(network, count):
     assert float(scaled(torch.full((1, 1, 1, 1), 255, dtype=torch.uint8))) == 1
     with pytest.raises(ValueError, match="pass frames as uint8, the network divides by 255 itself: torch.float32"):
         net(frames.float() / 255)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4, 5])
+def test_channels_last_moves_bytes_and_changes_none(channels):
+    random = torch.Generator().manual_seed(0)
+    frames = torch.randint(256, (3, channels + 1, 6, 5), generator=random, dtype=torch.uint8)[:, 1:]
+    moved = channels_last(frames)
+    assert torch.equal(moved, frames)
+    assert moved.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("rule", [Rule(target_every=3), Rule(target_every=None), Rule(target_every=2, double=True)])

@@ -6,6 +6,7 @@ follow; q_t the values of the next state. Shapes: B batch, A actions; states are
 for a task with vector observations.
 """
 
+import sys
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -78,7 +79,17 @@ def scaled(frames: Tensor) -> Tensor:
     """
     if frames.dtype != torch.uint8:
         raise ValueError(f"pass frames as uint8, the network divides by 255 itself: {frames.dtype}")
-    return frames.contiguous(memory_format=torch.channels_last).float().div_(255)
+    return channels_last(frames).float().div_(255)
+
+
+def channels_last(frames: Tensor) -> Tensor:
+    """Return frames (B, C, H, W), uint8, with channels last in memory; four of them on a CPU as bytes of a number."""
+    if frames.shape[1] != 4 or frames.device.type != "cpu" or sys.byteorder != "little":
+        return frames.contiguous(memory_format=torch.channels_last)
+    together = frames[:, 3].int()
+    for channel in (2, 1, 0):  # twice as fast as copying byte by byte
+        together = together.mul_(256).add_(frames[:, channel])
+    return together[..., None].view(torch.uint8).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ yet is in the state that `save` returns; whoever keeps that state keeps a memory
 import io
 import pickle
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,19 @@ PIECE = 1024  # times
 
 
 def save(memory: ReplayMemory, folder: Path) -> dict[str, Any]:
-    """Write the pieces that are full and not there yet; return the rest."""
+    """Write the pieces that are full and not there yet, several at a time; return the rest."""
     oldest = max(0, memory.added - memory.times)
     last = memory.added // PIECE
-    for number in range(oldest // PIECE, last):
-        path = folder / f"{number}.piece"
-        if not path.exists():
-            partial = path.with_suffix(".partial")
-            partial.write_bytes(_packed(_slice(memory, max(number * PIECE, oldest), (number + 1) * PIECE)))
-            partial.replace(path)
+    paths = {number: folder / f"{number}.piece" for number in range(oldest // PIECE, last)}
+
+    def write(number: int) -> None:
+        partial = paths[number].with_suffix(".partial")
+        partial.write_bytes(_packed(_slice(memory, max(number * PIECE, oldest), (number + 1) * PIECE)))
+        partial.replace(paths[number])
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # zlib works without the interpreter's lock
+        for _ in pool.map(write, [number for number, path in paths.items() if not path.exists()]):
+            pass
     return {"added": memory.added, "rest": _slice(memory, max(last * PIECE, oldest), memory.added)}
 
 

@@ -3,14 +3,17 @@
 Throughputs are the counts in a case's name over its seconds: a run makes so many agent steps, updates or samples.
 """
 
+from typing import ClassVar
+
 import torch
 
 from dmbench.agents.dqn import Learner, NatureNetwork, PlayingAtariNetwork, Rule
 from dmbench.agents.parts.replay import ReplayMemory
 from dmbench.agents.parts.rmsprop import RMSProp
-from dmbench.datasets.atari import playing_atari
+from dmbench.datasets.atari import nature, playing_atari
 from dmbench.experiments._dqn_training import Recipe, Training
 
+from ._cleanrl import _CleanRL
 from ._common import _Measured, device_or_skip
 
 NETWORKS = {"2013": PlayingAtariNetwork, "2015": NatureNetwork}
@@ -44,26 +47,60 @@ class Sample(_Measured):
 
 
 class Training32(_Measured):
-    """32 agent steps of Breakout and the 8 updates due with them, by the network of 2013."""
+    """32 agent steps of Breakout and the 8 updates due with them, by RMSProp."""
 
     stateful = True
-    params = ([1, 8, 32], ["cpu", "cuda"])
-    param_names = ("environments", "device")
+    params = (list(NETWORKS), [1, 8, 32], ["cpu", "cuda"])
+    param_names = ("network", "environments", "device")
 
-    def setup(self, environments, device):
+    def setup(self, network, environments, device):
         self.device = device_or_skip(device)
         recipe = Recipe(environments=environments, memory=20_000, begin=1_024)
-        training = Training(
-            lambda count: playing_atari("breakout", count), PlayingAtariNetwork(4), recipe, 0, self.device
+        make = lambda count: playing_atari("breakout", count)  # noqa: E731
+        self.run = _training(make, NETWORKS[network](4), recipe, self.device)
+
+
+class AgainstCleanRL(_Measured):
+    """32 agent steps of Breakout and 8 updates by the network of 2015 with Adam, beside CleanRL's script.
+
+    The environments are ours: CleanRL has one. Both memories are of 10,000 transitions.
+    """
+
+    stateful = True
+    implementations: ClassVar = ["dmbench", "CleanRL"]
+    params = ([8, 1, 32], implementations, ["cpu", "cuda"])
+    param_names = ("environments", "implementation", "device")
+
+    def setup(self, environments, implementation, device):
+        self.device = device_or_skip(device)
+        if implementation == "CleanRL":
+            self.run = _CleanRL(10_000, 1_024, torch.get_num_threads(), device)
+            return
+        recipe = Recipe(
+            environments=environments,
+            memory=10_000,
+            begin=1_024,
+            explore=1,
+            epsilon=0.01,
+            optimiser="adam",
+            learning_rate=1e-4,
+            eps=1e-8,
+            rule=Rule(target_every=250, clip_error=False, reduction="mean"),
         )
-        while training.steps < recipe.begin:
+        self.run = _training(lambda count: nature("breakout", count), NatureNetwork(4), recipe, self.device)
+
+
+def _training(make, network, recipe, device):
+    """32 agent steps of a training whose updates have begun."""
+    training = Training(make, network, recipe, 0, device)
+    while training.steps < recipe.begin:
+        training.step()
+
+    def run():
+        for _ in range(32 // recipe.environments):
             training.step()
 
-        def run():
-            for _ in range(32 // environments):
-                training.step()
-
-        self.run = run
+    return run
 
 
 def _filled(capacity, environments, device):

@@ -3,8 +3,6 @@
 Throughputs are the counts in a case's name over its seconds: a run makes so many agent steps, updates or samples.
 """
 
-from typing import ClassVar
-
 import torch
 
 from dmbench.agents.dqn import Learner, NatureNetwork, PlayingAtariNetwork, Rule
@@ -67,9 +65,9 @@ class AgainstCleanRL(_Measured):
     """
 
     stateful = True
-    implementations: ClassVar = ["dmbench", "CleanRL"]
-    params = ([8, 1, 32], implementations, ["cpu", "cuda"])
+    params = ([8, 1, 32], ["dmbench", "CleanRL", "dmbench, bfloat16"], ["cpu", "cuda"])
     param_names = ("environments", "implementation", "device")
+    own = ("dmbench, bfloat16",)
 
     def setup(self, environments, implementation, device):
         self.device = device_or_skip(device)
@@ -85,7 +83,9 @@ class AgainstCleanRL(_Measured):
             optimiser="adam",
             learning_rate=1e-4,
             eps=1e-8,
-            rule=Rule(target_every=250, clip_error=False, reduction="mean"),
+            rule=Rule(
+                target_every=250, clip_error=False, reduction="mean", bfloat16=implementation == "dmbench, bfloat16"
+            ),
         )
         self.run = _training(lambda count: nature("breakout", count), NatureNetwork(4), recipe, self.device)
 

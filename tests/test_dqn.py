@@ -169,6 +169,27 @@ def test_updates_are_those_of_the_loop(rule):
             target = weights.clone()
 
 
+def test_bfloat16_is_close_is_asked_for_and_keeps_weights_in_float32():
+    torch.manual_seed(0)
+    given = Batch(
+        torch.randint(256, (16, 4, 84, 84), dtype=torch.uint8),
+        torch.randint(4, (16,)),
+        torch.randn(16),
+        torch.rand(16) < 0.3,
+        torch.randint(256, (16, 4, 84, 84), dtype=torch.uint8),
+    )
+    gradients = []
+    for rule in (Rule(reduction="mean"), Rule(reduction="mean", bfloat16=True)):
+        torch.manual_seed(1)
+        net = PlayingAtariNetwork(4)
+        Learner(net, torch.optim.SGD(net.parameters(), lr=0.0), rule).update(given)
+        assert {p.dtype for p in net.parameters()} == {torch.float32}
+        gradients.append(torch.cat([p.grad.flatten() for p in net.parameters()]))
+    plain, half = gradients
+    assert 0 < float((half - plain).norm() / plain.norm()) < 0.1  # operands of 8 bits, and rectifiers that turn
+    assert not any(recipe.rule.bfloat16 for recipe in (PAPER_2013, PAPER_NATURE, ADAM, CARTPOLE))
+
+
 def test_rewards_are_clipped_in_training_alone():
     assert clip_rewards(torch.tensor([-25.0, -1, 0, 0.5, 400])).tolist() == [-1, -1, 0, 0.5, 1]
     environments = Scripted(rewards=[[5.0] * 4])

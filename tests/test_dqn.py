@@ -1,5 +1,6 @@
 """Deep Q-learning: its equations as loops, its training against a run that was killed, its contract."""
 
+import dataclasses
 import math
 import os
 import signal
@@ -28,13 +29,15 @@ from dmbench.agents.dqn import (
 )
 from dmbench.agents.parts.replay import Batch
 from dmbench.agents.parts.rmsprop import RMSProp
-from dmbench.datasets.atari import playing_atari
+from dmbench.datasets.atari import Atari, playing_atari
+from dmbench.datasets.atari_spares import SparedAtari
 from dmbench.datasets.environments import Step, Tasks
+from dmbench.experiments import dqn as experiments
 from dmbench.experiments._dqn import greedy, keep, load_weights, random_player, train
 from dmbench.experiments._dqn_training import Recipe, Training
 from dmbench.experiments._sb3 import read_policy
 from dmbench.experiments._scoring import mean_and_error, play
-from dmbench.experiments.dqn import ADAM, CARTPOLE, PAPER_2013, PAPER_NATURE, check_agent, scored
+from dmbench.experiments.dqn import ADAM, CARTPOLE, PAPER_2013, PAPER_NATURE, check_agent, scored, scored_network
 from dmbench.harness.checkpoint import Checkpoint
 from dmbench.harness.discovery import papers
 from dmbench.harness.errors import ContractError
@@ -456,6 +459,21 @@ def test_kept_weights_come_back_in_half_precision(tmp_path):
     path.write_bytes(content[:1000])
     with pytest.raises(ValueError, match="enduro.safetensors has not this network's weights"):
         load_weights(other, path)
+
+
+@pytest.mark.parametrize(("device", "environments"), [("cpu", 8), ("cuda", 32)])
+def test_on_a_gpu_more_environments_step_together(device, environments, tmp_path, monkeypatch):
+    given = []
+    ctx = Ctx(tmp_path)
+    ctx.device, ctx.subject = torch.device(device), lambda name: PlayingAtariNetwork
+    monkeypatch.setattr(
+        experiments, "train", lambda ctx, make, network, recipe: given.append((make, recipe)) or network
+    )
+    scored_network(ctx, "pong", playing_atari("pong"), lambda count: playing_atari("pong", count), PAPER_2013)
+    ((make, recipe),) = given
+    assert recipe == dataclasses.replace(PAPER_2013, environments=environments)
+    made = make(2)
+    assert (type(made), made.count, made.actions) == ((SparedAtari, Atari)[device == "cpu"], 2, 6)
 
 
 class Illegal:

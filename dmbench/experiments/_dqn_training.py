@@ -25,6 +25,7 @@ __all__ = ["Make", "Recipe", "Training", "optimiser"]
 
 Make = Callable[[int], Environments]
 HELD_OUT = 500  # states on which the value curve is taken
+AHEAD = 8  # episodes begun ahead
 
 
 @dataclass
@@ -61,6 +62,7 @@ class Training:
         self.playing = [self._new_episode() for _ in range(count)]
         self.observations = self.environments.reset([episode.seed for episode in self.playing])
         self.first = torch.ones(count, dtype=torch.bool)
+        self._prepare()
 
     @property
     def episodes(self) -> int:
@@ -91,6 +93,7 @@ class Training:
             for index in which:
                 self.playing[index] = self._new_episode()
             self.observations = self.environments.restart(over, [self.playing[index].seed for index in which])
+            self._prepare()
         self.steps += recipe.environments
 
     def _learn(self) -> None:
@@ -112,7 +115,16 @@ class Training:
 
     def _new_episode(self) -> Episode:
         self.begun += 1
-        return Episode(self.seed * EPISODES_A_SEED + EPISODES_A_SEED // 2 + self.begun)  # scoring counts from 0
+        return Episode(self._seed_of(self.begun))
+
+    def _seed_of(self, episode: int) -> int:
+        return self.seed * EPISODES_A_SEED + EPISODES_A_SEED // 2 + episode  # scoring counts from 0
+
+    def _prepare(self) -> None:
+        """Let environments that can begin the next episodes beside these."""
+        prepare = getattr(self.environments, "prepare", None)
+        if prepare is not None:
+            prepare([self._seed_of(self.begun + ahead) for ahead in range(1, AHEAD + 1)])
 
     def value(self) -> float:
         """Return the mean over the held-out states of the best action's value; 0 before there are any."""
@@ -152,6 +164,7 @@ class Training:
         self.held_out = None if state["held_out"] is None else state["held_out"].to(self.device)
         self.playing = [Episode(seed, actions.tolist(), lives) for seed, actions, lives in state["playing"]]
         self.observations = self._played_again()
+        self._prepare()
         if not torch.equal(self.observations, state["observations"]):
             raise ValueError("an episode played again looks otherwise: another version of the game? begin with --fresh")
 

@@ -11,6 +11,7 @@ import torch
 from dmbench.agents.dqn import Learner, NatureNetwork, PlayingAtariNetwork, Rule
 from dmbench.agents.parts.replay import ReplayMemory
 from dmbench.agents.parts.rmsprop import RMSProp
+from dmbench.agents.parts.updates import Updates, updates
 from dmbench.datasets.atari import nature, playing_atari
 from dmbench.datasets.atari_spares import SparedAtari
 from dmbench.experiments._dqn_training import Recipe, Training
@@ -35,6 +36,25 @@ class Update(_Measured):
         learner = Learner(net, RMSProp(net.parameters()), Rule())
         batch = _filled(10_000, 1, self.device).sample(32, torch.Generator().manual_seed(0))
         self.run = lambda: learner.update(batch)
+
+
+class Updates8(_Measured):
+    """8 updates drawn from a memory of 50,000, as training makes them: on a GPU by a graph; and one by one."""
+
+    stateful = True
+    params = (list(NETWORKS), ["dmbench", "dmbench, one by one"], ["cpu", "cuda"])
+    param_names = ("network", "implementation", "device")
+    own = ("dmbench, one by one",)
+    headline = ()
+
+    def setup(self, network, implementation, device):
+        self.device = device_or_skip(device)
+        net = NETWORKS[network](6).to(self.device)
+        learner = Learner(net, RMSProp(net.parameters()), Rule())
+        memory, total = _filled(50_000, 32, self.device), torch.zeros((), device=self.device)
+        made = updates if implementation == "dmbench" else Updates
+        many, random = made(learner, memory, 32, total), torch.Generator().manual_seed(0)
+        self.run = lambda: many.make(8, random)
 
 
 class Sample(_Measured):
@@ -64,16 +84,15 @@ class Training32(_Measured):
 
 
 class TrainingGPU(_Measured):
-    """3,200 agent steps of Breakout and 800 updates on a GPU, with Adam: in 0.58 s, 10 million would take 30 minutes."""
+    """3,200 agent steps of Breakout and 800 updates on a GPU, by Adam: 0.58 s would be 10 million in 30 minutes."""
 
     stateful = True
     params = (list(NETWORKS), [32, 64, 8], ["cuda"])
     param_names = ("network", "environments", "device")
 
     def setup(self, network, environments, device):
-        threads = torch.get_num_threads()  # of the emulators: as many as the machine has, whatever others measure with
         self.device = device_or_skip(device)
-        torch.set_num_threads(max(threads, os.cpu_count() or 1))
+        torch.set_num_threads(os.cpu_count() or 1)  # episodes are begun on all cores
         recipe = dataclasses.replace(ADAM, environments=environments, memory=100_000, begin=1_024)
         game = {"2013": playing_atari, "2015": nature}[network]
         make = lambda count: SparedAtari(lambda: game("breakout"), count)  # noqa: E731
@@ -90,6 +109,7 @@ class AgainstCleanRL(_Measured):
     params = ([8, 1, 32], ["dmbench", "CleanRL", "dmbench, bfloat16"], ["cpu", "cuda"])
     param_names = ("environments", "implementation", "device")
     own = ("dmbench, bfloat16",)
+    headline = ()  # it needs what does not come with dmbench
 
     def setup(self, environments, implementation, device):
         self.device = device_or_skip(device)

@@ -276,7 +276,8 @@ def machine_with(monkeypatch, gpus):
 
 def test_a_run_in_another_process_measures_itself():
     class Elsewhere:
-        asked = []
+        def __init__(self):
+            self.asked = []
 
         def __call__(self):
             raise AssertionError("not to be timed from here")

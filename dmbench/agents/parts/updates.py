@@ -121,7 +121,7 @@ def _unchanged(learner: Learner, total: Tensor) -> Iterator[None]:
         learner.optimiser.zero_grad()
 
 
-def updates(learner: Learner, memory: ReplayMemory, batch: int, total: Tensor, most: int) -> Updates:
+def updates(learner: Learner, memory: ReplayMemory, batch: int, total: Tensor, most: int = 8) -> Updates:
     """Return the fastest updates for the device: a graph of them on a CUDA device, where the network lets itself be
     captured; one by one elsewhere."""
     if total.device.type != "cuda":

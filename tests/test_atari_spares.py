@@ -53,6 +53,9 @@ def test_an_episode_that_was_prepared_is_not_begun_again():
     assert environments._playing[0] is before[0]
     assert environments._playing[1] is not before[1]
     assert environments._free == [before[1]]
+    environments.prepare([9])
+    environments.prepare([10])
+    assert list(environments._begun) == [10]
 
 
 def test_what_one_step_gave_is_not_changed_by_the_next():

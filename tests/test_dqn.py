@@ -1,5 +1,6 @@
 """Deep Q-learning: its equations as loops, its training against a run that was killed, its contract."""
 
+import dataclasses
 import math
 import os
 import signal
@@ -18,6 +19,7 @@ from dmbench.agents.dqn import (
     PlayingAtariNetwork,
     Rule,
     VectorNetwork,
+    channels_last,
     clip_rewards,
     epsilon_at,
     epsilon_greedy,
@@ -27,14 +29,16 @@ from dmbench.agents.dqn import (
 )
 from dmbench.agents.parts.replay import Batch
 from dmbench.agents.parts.rmsprop import RMSProp
-from dmbench.datasets.atari import playing_atari
+from dmbench.datasets.atari import Atari, playing_atari
+from dmbench.datasets.atari_spares import SparedAtari
 from dmbench.datasets.environments import Step, Tasks
+from dmbench.experiments import dqn as experiments
 from dmbench.experiments._dqn import greedy, keep, random_player, train
 from dmbench.experiments._dqn_agents import network_of
 from dmbench.experiments._dqn_training import Recipe, Training
 from dmbench.experiments._sb3 import read_policy
 from dmbench.experiments._scoring import mean_and_error, play
-from dmbench.experiments.dqn import ADAM, CARTPOLE, PAPER_2013, PAPER_NATURE, check_agent, scored
+from dmbench.experiments.dqn import ADAM, CARTPOLE, PAPER_2013, PAPER_NATURE, check_agent, scored, scored_network
 from dmbench.harness.checkpoint import Checkpoint
 from dmbench.harness.discovery import papers
 from dmbench.harness.errors import ContractError
@@ -136,6 +140,15 @@ def test_networks_are_the_papers_and_divide_by_255_once(network, count):
         net(frames.float() / 255)
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4, 5])
+def test_channels_last_moves_bytes_and_changes_none(channels):
+    random = torch.Generator().manual_seed(0)
+    frames = torch.randint(256, (3, channels + 1, 6, 5), generator=random, dtype=torch.uint8)[:, 1:]
+    moved = channels_last(frames)
+    assert torch.equal(moved, frames)
+    assert moved.is_contiguous(memory_format=torch.channels_last)
+
+
 @pytest.mark.parametrize("rule", [Rule(target_every=3), Rule(target_every=None), Rule(target_every=2, double=True)])
 def test_updates_are_those_of_the_loop(rule):
     """Three actions, a linear network, plain gradient descent: every update against loops over the batch."""
@@ -158,6 +171,27 @@ def test_updates_are_those_of_the_loop(rule):
         torch.testing.assert_close(net.weight.detach(), weights, rtol=0, atol=1e-13)
         if rule.target_every and update % rule.target_every == 0:
             target = weights.clone()
+
+
+def test_bfloat16_is_close_is_asked_for_and_keeps_weights_in_float32():
+    torch.manual_seed(0)
+    given = Batch(
+        torch.randint(256, (16, 4, 84, 84), dtype=torch.uint8),
+        torch.randint(4, (16,)),
+        torch.randn(16),
+        torch.rand(16) < 0.3,
+        torch.randint(256, (16, 4, 84, 84), dtype=torch.uint8),
+    )
+    gradients = []
+    for rule in (Rule(reduction="mean"), Rule(reduction="mean", bfloat16=True)):
+        torch.manual_seed(1)
+        net = PlayingAtariNetwork(4)
+        Learner(net, torch.optim.SGD(net.parameters(), lr=0.0), rule).update(given)
+        assert {p.dtype for p in net.parameters()} == {torch.float32}
+        gradients.append(torch.cat([p.grad.flatten() for p in net.parameters()]))
+    plain, half = gradients
+    assert 0 < float((half - plain).norm() / plain.norm()) < 0.1  # operands of 8 bits, and rectifiers that turn
+    assert not any(recipe.rule.bfloat16 for recipe in (PAPER_2013, PAPER_NATURE, ADAM, CARTPOLE))
 
 
 def test_rewards_are_clipped_in_training_alone():
@@ -443,6 +477,21 @@ def test_kept_weights_come_back_in_half_precision(tmp_path):
     path.write_bytes(content[:1000])
     with pytest.raises(ValueError, match="enduro.safetensors is no file of weights"):
         network_of(path, 9)
+
+
+@pytest.mark.parametrize(("device", "environments"), [("cpu", 8), ("cuda", 32)])
+def test_on_a_gpu_more_environments_step_together(device, environments, tmp_path, monkeypatch):
+    given = []
+    ctx = Ctx(tmp_path)
+    ctx.device, ctx.subject = torch.device(device), lambda name: PlayingAtariNetwork
+    monkeypatch.setattr(
+        experiments, "train", lambda ctx, make, network, recipe: given.append((make, recipe)) or network
+    )
+    scored_network(ctx, "pong", playing_atari("pong"), lambda count: playing_atari("pong", count), PAPER_2013)
+    ((make, recipe),) = given
+    assert recipe == dataclasses.replace(PAPER_2013, environments=environments)
+    made = make(2)
+    assert (type(made), made.count, made.actions) == ((SparedAtari, Atari)[device == "cpu"], 2, 6)
 
 
 class Illegal:

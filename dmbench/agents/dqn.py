@@ -1,4 +1,4 @@
-"""Deep Q-learning: networks, targets, and one update from a minibatch.
+"""Deep Q-learning: targets, and one update from a minibatch. The networks are in `agents/parts/q_networks.py`.
 
 Sources: Mnih et al. (2013), arXiv:1312.5602; Mnih et al. (2015), doi 10.1038/nature14236; the double target: van
 Hasselt et al. (2015), arXiv:1509.06461. Symbols: q_tm1, a_tm1 value and action at t - 1; r_t, end_t reward and end that
@@ -14,71 +14,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dmbench.agents.parts.q_networks import NatureNetwork, PlayingAtariNetwork, VectorNetwork, channels_last, scaled
 from dmbench.agents.parts.replay import Batch
 
-
-class PlayingAtariNetwork(nn.Module):
-    """The network of 2013, section 4.1: two convolutions, 256 hidden units; 677,686 parameters for 6 actions."""
-
-    def __init__(self, actions: int) -> None:
-        super().__init__()
-        self.actions = actions
-        self.layers = nn.Sequential(
-            *(nn.Conv2d(4, 16, 8, stride=4), nn.ReLU()),
-            *(nn.Conv2d(16, 32, 4, stride=2), nn.ReLU(), nn.Flatten()),
-            *(nn.Linear(32 * 9 * 9, 256), nn.ReLU()),
-            nn.Linear(256, actions),
-        ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """Return the values (B, A) of the actions in the states `frames` (B, 4, 84, 84), uint8."""
-        return self.layers(scaled(frames))  # type: ignore[no-any-return]
-
-
-class NatureNetwork(nn.Module):
-    """The network of 2015, Methods: three convolutions, 512 hidden units; 1,687,206 parameters for 6 actions."""
-
-    def __init__(self, actions: int) -> None:
-        super().__init__()
-        self.actions = actions
-        self.layers = nn.Sequential(
-            *(nn.Conv2d(4, 32, 8, stride=4), nn.ReLU()),
-            *(nn.Conv2d(32, 64, 4, stride=2), nn.ReLU()),
-            *(nn.Conv2d(64, 64, 3), nn.ReLU(), nn.Flatten()),
-            *(nn.Linear(64 * 7 * 7, 512), nn.ReLU()),
-            nn.Linear(512, actions),
-        ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """Return the values (B, A) of the actions in the states `frames` (B, 4, 84, 84), uint8."""
-        return self.layers(scaled(frames))  # type: ignore[no-any-return]
-
-
-class VectorNetwork(nn.Module):
-    """Layers of 256 and 256 units, for tasks with vector observations, float32 (B, I)."""
-
-    def __init__(self, inputs: int, actions: int, units: int = 256) -> None:
-        super().__init__()
-        self.actions = actions
-        self.layers = nn.Sequential(
-            *(nn.Linear(inputs, units), nn.ReLU()),
-            *(nn.Linear(units, units), nn.ReLU()),
-            nn.Linear(units, actions),
-        )
-
-    def forward(self, states: Tensor) -> Tensor:
-        """Return the values (B, A) of the actions in `states`."""
-        return self.layers(states)  # type: ignore[no-any-return]
-
-
-def scaled(frames: Tensor) -> Tensor:
-    """Turn frames from 0..255 to [0, 1], here and nowhere else; channels last, which is faster forward and backward.
-
-    Raises: ValueError: they are not uint8, so that somebody may have divided already.
-    """
-    if frames.dtype != torch.uint8:
-        raise ValueError(f"pass frames as uint8, the network divides by 255 itself: {frames.dtype}")
-    return frames.contiguous(memory_format=torch.channels_last).float().div_(255)
+__all__ = [
+    "Learner",
+    "NatureNetwork",
+    "PlayingAtariNetwork",
+    "Rule",
+    "VectorNetwork",
+    "channels_last",
+    "clip_rewards",
+    "epsilon_at",
+    "epsilon_greedy",
+    "q_loss",
+    "q_target",
+    "scaled",
+]
 
 
 @dataclass(frozen=True)
@@ -88,7 +40,8 @@ class Rule:
     discount: of the next state's value. target_every: updates between copies into the target network; None: there is
     none, as in 2013. double: choose the next action by the online network. clip_error: bound the error, and so the
     gradient, to [-1, 1]. reduction: "sum" of the batch's losses, as the authors' code has it, which gives RMSProp's eps
-    its size; or "mean". clip_norm: largest norm of the whole gradient, or None.
+    its size; or "mean". clip_norm: largest norm of the whole gradient, or None. bfloat16: multiply in bfloat16 in
+    updates, which is faster and which no paper has; weights, values and acting stay float32.
     """
 
     discount: float = 0.99
@@ -97,6 +50,7 @@ class Rule:
     clip_error: bool = True
     reduction: str = "sum"
     clip_norm: float | None = None
+    bfloat16: bool = False
 
     def __post_init__(self) -> None:
         if self.reduction not in ("sum", "mean"):
@@ -159,19 +113,36 @@ class Learner:
 
     def update(self, batch: Batch) -> Tensor:
         """Make one update; return the loss, a scalar on the network's device."""
+        loss = self.improve(batch)
+        self.count()
+        return loss
+
+    def improve(self, batch: Batch) -> Tensor:
+        """Change the network by a minibatch; return the loss. The host waits for nothing, and decides nothing."""
         with torch.no_grad():
-            chooser = self.network(batch.s_t) if self.rule.double else None
-            target = q_target(batch.r_t, batch.end_t, self.target(batch.s_t), self.rule.discount, chooser)
-        loss = q_loss(self.network(batch.s_tm1), batch.a_tm1, target, self.rule.clip_error, self.rule.reduction)
+            chooser = self._values(self.network, batch.s_t) if self.rule.double else None
+            q_t = self._values(self.target, batch.s_t)
+            target = q_target(batch.r_t, batch.end_t, q_t, self.rule.discount, chooser)
+        q_tm1 = self._values(self.network, batch.s_tm1)
+        loss = q_loss(q_tm1, batch.a_tm1, target, self.rule.clip_error, self.rule.reduction)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if self.rule.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.rule.clip_norm)
         self.optimiser.step()
+        return loss.detach()
+
+    def _values(self, network: nn.Module, states: Tensor) -> Tensor:
+        if not self.rule.bfloat16:
+            return network(states)  # type: ignore[no-any-return]
+        with torch.autocast(states.device.type, torch.bfloat16):
+            return network(states).float()  # type: ignore[no-any-return]
+
+    def count(self) -> None:
+        """Count an update, and copy the network into the target network where that is due."""
         self.updates += 1
         if self.rule.target_every is not None and self.updates % self.rule.target_every == 0:
             self.target.load_state_dict(self.network.state_dict())
-        return loss.detach()
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that the next update depends on."""

@@ -120,18 +120,27 @@ class Atari:
 
     def send(self, actions: Tensor) -> None:
         check_actions(actions, self.count, self.actions)
-        self._env.send(actions.cpu().numpy().astype(np.int64))
+        self.begin(actions.cpu().numpy().astype(np.int64))
 
     def receive(self) -> Step:
-        frames, rewards, terminal, truncated, info = self._env.recv()
+        frames, rewards, terminal, truncated, lives = self.end()
         over = torch.tensor(terminal)
         return Step(
-            self._frames(frames),
+            torch.tensor(frames),
             torch.tensor(rewards, dtype=torch.float64),
             over,
             torch.tensor(truncated) & ~over,
-            torch.tensor(info["lives"], dtype=torch.int64),
+            torch.tensor(lives, dtype=torch.int64),
         )
+
+    def begin(self, actions: np.ndarray) -> None:
+        """Begin one step by actions that were checked."""
+        self._env.send(actions)
+
+    def end(self) -> tuple[np.ndarray, ...]:
+        """Wait for it; return frames, rewards, terminal, truncated and lives as they come from the emulator."""
+        frames, rewards, terminal, truncated, info = self._env.recv()
+        return frames[:, 0, self._rows], rewards, terminal, truncated, info["lives"]
 
     def _frames(self, screens: np.ndarray) -> Tensor:
         return torch.tensor(screens[:, 0, self._rows])

@@ -15,6 +15,7 @@ from dmbench.agents.parts import replay_files
 from dmbench.datasets.environments import Environments
 from dmbench.experiments._dqn_training import Make, Recipe, Training
 from dmbench.experiments._scoring import Policy, mean_and_error, play
+from dmbench.harness.device import keep_freed_memory
 from dmbench.harness.errors import ContractError
 from dmbench.harness.experiment import Context
 
@@ -53,6 +54,7 @@ def train(ctx: Context, make: Make, network: nn.Module, recipe: Recipe) -> nn.Mo
     """
     ctx.note(**{name: value for name, value in asdict(recipe).items() if name != "rule"}, **asdict(recipe.rule))
     seed = ctx.seed or 0
+    keep_freed_memory()  # an update frees and takes the same megabytes; fetched anew each time they take a tenth of it
     training = Training(make, network, recipe, seed, ctx.device)
     best: dict[str, Any] = {"score": None, "network": None}
     evaluated, counted, seconds, loss = 0, 0, 0.0, 0.0

@@ -12,49 +12,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dmbench.agents.dqn import Learner, Rule, clip_rewards, epsilon_at, epsilon_greedy
+from dmbench.agents.dqn import Learner, clip_rewards, epsilon_at, epsilon_greedy
 from dmbench.agents.parts import replay_files
-from dmbench.agents.parts.replay import ReplayMemory, Stack
-from dmbench.agents.parts.rmsprop import RMSProp
+from dmbench.agents.parts.replay import ReplayMemory
+from dmbench.agents.parts.stack import Stack, on_device
+from dmbench.agents.parts.updates import Updates, updates
 from dmbench.datasets.environments import Environments, Step
+from dmbench.experiments._dqn_recipe import Recipe, optimiser
 from dmbench.experiments._scoring import EPISODES_A_SEED
+
+__all__ = ["Make", "Recipe", "Training", "optimiser"]
 
 Make = Callable[[int], Environments]
 HELD_OUT = 500  # states on which the value curve is taken
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How an agent is trained. Steps are agent steps, over all environments.
-
-    environments: that step together. memory: transitions. begin: steps of random play before the first update.
-    update_every, updates: so many updates after so many steps. explore: steps over which epsilon falls to `epsilon`.
-    optimiser: "rmsprop", as the papers have it, or "adam", which they have not. evaluate_every, evaluate_episodes,
-    evaluate_epsilon: the score curve's. checkpoint_every: seconds. best: score the best network of the curve, as 2015
-    does, instead of the last. lives: the loss of a life ends an episode for the learner.
-    """
-
-    steps: int = 10_000_000
-    environments: int = 8
-    memory: int = 1_000_000
-    batch: int = 32
-    begin: int = 50_000
-    update_every: int = 4
-    updates: int = 1
-    explore: int = 1_000_000
-    epsilon: float = 0.1
-    rule: Rule = field(default_factory=Rule)
-    optimiser: str = "rmsprop"
-    learning_rate: float = 0.00025
-    eps: float = 0.01
-    stack: int = 4
-    clip_rewards: bool = True
-    lives: bool = True
-    evaluate_every: int = 250_000
-    evaluate_episodes: int = 10
-    evaluate_epsilon: float = 0.05
-    best: bool = False
-    checkpoint_every: float = 180.0
+AHEAD = 8  # episodes begun ahead
 
 
 @dataclass
@@ -83,13 +54,15 @@ class Training:
             recipe.memory, shape, environments=count, stack=recipe.stack, dtype=dtype, device=device
         )
         self.random = torch.Generator().manual_seed(seed)
-        self.stack = Stack(count, shape, recipe.stack, dtype)
+        self.stack = Stack(count, shape, recipe.stack, dtype, device)
         self.steps = self.begun = 0
         self.loss = torch.zeros((), device=device)  # summed over updates, in their order
         self.held_out: Tensor | None = None
+        self._updates: Updates | None = None  # made when they begin, of the learner as it then is
         self.playing = [self._new_episode() for _ in range(count)]
         self.observations = self.environments.reset([episode.seed for episode in self.playing])
         self.first = torch.ones(count, dtype=torch.bool)
+        self._prepare()
 
     @property
     def episodes(self) -> int:
@@ -99,17 +72,18 @@ class Training:
     def step(self) -> None:
         """Make one step in every environment, and meanwhile the updates that are due."""
         recipe = self.recipe
-        states = self.stack.push(self.observations, self.first)
+        seen = on_device(self.observations, self.device)
+        states = self.stack.push(seen, self.first)
         epsilon = epsilon_at(self.steps, begin=recipe.begin, over=recipe.explore, end=recipe.epsilon)
         with torch.no_grad():
-            actions = epsilon_greedy(self.network(states.to(self.device)), epsilon, self.random)
+            actions = epsilon_greedy(self.network(states), epsilon, self.random)
         self.environments.send(actions)
         self._learn()
         answer = self.environments.receive()
         over = answer.terminal | answer.truncated
         ends = answer.terminal | self._lost_a_life(answer)
         rewards = clip_rewards(answer.rewards) if recipe.clip_rewards else answer.rewards
-        self.memory.add(self.observations, self.first, actions, rewards, ends, answer.truncated & ~ends)
+        self.memory.add(seen, self.first, actions, rewards, ends, answer.truncated & ~ends)
         for episode, action, lives in zip(self.playing, actions.tolist(), answer.lives.tolist(), strict=True):
             episode.actions.append(action)
             episode.lives = lives
@@ -119,6 +93,7 @@ class Training:
             for index in which:
                 self.playing[index] = self._new_episode()
             self.observations = self.environments.restart(over, [self.playing[index].seed for index in which])
+            self._prepare()
         self.steps += recipe.environments
 
     def _learn(self) -> None:
@@ -129,8 +104,10 @@ class Training:
             fixed = torch.Generator().manual_seed(self.seed)
             self.held_out = self.memory.sample(HELD_OUT, fixed).s_tm1
         due = (self.steps - recipe.begin) // recipe.update_every * recipe.updates - learner.updates
-        for _ in range(due):
-            self.loss += learner.update(self.memory.sample(recipe.batch, self.random))
+        if self._updates is None:
+            most = -(-recipe.environments // recipe.update_every) * recipe.updates
+            self._updates = updates(learner, self.memory, recipe.batch, self.loss, most)
+        self._updates.make(due, self.random)
 
     def _lost_a_life(self, answer: Step) -> Tensor:
         before = torch.tensor([episode.lives for episode in self.playing])
@@ -138,7 +115,16 @@ class Training:
 
     def _new_episode(self) -> Episode:
         self.begun += 1
-        return Episode(self.seed * EPISODES_A_SEED + EPISODES_A_SEED // 2 + self.begun)  # scoring counts from 0
+        return Episode(self._seed_of(self.begun))
+
+    def _seed_of(self, episode: int) -> int:
+        return self.seed * EPISODES_A_SEED + EPISODES_A_SEED // 2 + episode  # scoring counts from 0
+
+    def _prepare(self) -> None:
+        """Let environments that can begin the next episodes beside these."""
+        prepare = getattr(self.environments, "prepare", None)
+        if prepare is not None:
+            prepare([self._seed_of(self.begun + ahead) for ahead in range(1, AHEAD + 1)])
 
     def value(self) -> float:
         """Return the mean over the held-out states of the best action's value; 0 before there are any."""
@@ -153,7 +139,7 @@ class Training:
             "learner": self.learner.state_dict(),
             "memory": replay_files.save(self.memory, folder),
             "random": self.random.get_state(),
-            "stack": self.stack.frames,
+            "stack": self.stack.frames.cpu(),
             "steps": self.steps,
             "begun": self.begun,
             "loss": self.loss,
@@ -171,12 +157,14 @@ class Training:
         self.learner.load_state_dict(state["learner"])
         replay_files.load(self.memory, folder, state["memory"])
         self.random.set_state(state["random"])
-        self.stack.frames, self.first = state["stack"], state["first"]
+        self.stack.frames, self.first = state["stack"].to(self.device), state["first"]
         self.steps, self.begun = state["steps"], state["begun"]
         self.loss = state["loss"].to(self.device)
+        self._updates = None
         self.held_out = None if state["held_out"] is None else state["held_out"].to(self.device)
         self.playing = [Episode(seed, actions.tolist(), lives) for seed, actions, lives in state["playing"]]
         self.observations = self._played_again()
+        self._prepare()
         if not torch.equal(self.observations, state["observations"]):
             raise ValueError("an episode played again looks otherwise: another version of the game? begin with --fresh")
 
@@ -195,15 +183,3 @@ class Training:
                 self.environments.send(torch.tensor(actions))
                 observations = self.environments.receive().observations
         return observations
-
-
-def optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Build the recipe's optimiser.
-
-    Raises: ValueError: an unknown one.
-    """
-    if recipe.optimiser == "rmsprop":
-        return RMSProp(network.parameters(), lr=recipe.learning_rate, eps=recipe.eps)
-    if recipe.optimiser == "adam":
-        return torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, eps=recipe.eps, fused=True)
-    raise ValueError(f"optimiser must be rmsprop or adam: {recipe.optimiser}")

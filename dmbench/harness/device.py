@@ -62,8 +62,13 @@ def sampler(run: Callable[[], object], device: torch.device, clock: str = "", nu
     """Return a function that takes one sample: the seconds of a run, averaged over `number` of them in a row.
 
     On a GPU, where `number` is 1, the sample lies between two CUDA events, after the L2 cache was overwritten; on a CPU
-    it is read off `clock`, by default that of `clock_of`, with the caches as the run before left them.
+    it is read off `clock`, by default that of `clock_of`, with the caches as the run before left them. A run that goes
+    on in another process has a `sample` of its own, which takes the clock's name, or "wall", and returns seconds.
     """
+    elsewhere: Callable[[str], float] | None = getattr(run, "sample", None)
+    if elsewhere is not None:
+        name = WALL if device.type == "cuda" else clock or clock_of(device)
+        return lambda: sum(elsewhere(name) for _ in range(number)) / number
     if device.type == "cuda":
         return _gpu_sampler(run, device)
     now = time.process_time if (clock or clock_of(device)) == CPU_TIME else time.perf_counter
@@ -141,7 +146,8 @@ def peak_bytes(run: Callable[[], object], device: torch.device) -> int:
 
     A first run goes unmeasured, since it fills caches that stay. The figure is the allocator's own: on a GPU
     `torch.cuda.max_memory_allocated`, on a CPU the running total of the profiler's allocation events. It is the same
-    each time. What is not allocated by torch (numpy, Python) does not count.
+    each time. What is not allocated by torch (numpy, Python) does not count. A run that goes on in another process has
+    a `peak_bytes` of its own.
 
     Args:
         run: what to measure; what it returns counts.
@@ -150,6 +156,9 @@ def peak_bytes(run: Callable[[], object], device: torch.device) -> int:
     Returns:
         Bytes, at least 0.
     """
+    elsewhere: Callable[[], int] | None = getattr(run, "peak_bytes", None)
+    if elsewhere is not None:
+        return elsewhere()
     run()
     if device.type == "cuda":
         synchronise(device)

@@ -272,3 +272,25 @@ def test_waiting_for_a_cpu_is_no_wait():
 def machine_with(monkeypatch, gpus):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+
+
+def test_a_run_in_another_process_measures_itself():
+    class Elsewhere:
+        def __init__(self):
+            self.asked = []
+
+        def __call__(self):
+            raise AssertionError("not to be timed from here")
+
+        def sample(self, clock):
+            self.asked.append(clock)
+            return len(self.asked)
+
+        def peak_bytes(self):
+            return 77
+
+    run, cpu = Elsewhere(), torch.device("cpu")
+    assert sampler(run, cpu, "CPU time", number=2)() == 1.5
+    assert sampler(run, torch.device("cuda"))() == 3
+    assert run.asked == ["CPU time", "CPU time", "wall"]
+    assert peak_bytes(run, cpu) == 77

@@ -12,6 +12,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from dmbench.agents.parts.stack import Stack, on_device
+
+__all__ = ["Batch", "Found", "ReplayMemory", "Stack"]
+
 ATTEMPTS = 1000  # draws, before a memory of nothing but cut-off transitions is given up
 
 
@@ -23,6 +27,20 @@ class Batch(NamedTuple):
     r_t: Tensor
     end_t: Tensor
     s_t: Tensor
+
+
+class Found(NamedTuple):
+    """What the CPU knows of B drawn transitions, and the observations' device needs to make a batch of them.
+
+    slots: (B, K + 1) int64, rows of the K observations of s_tm1 and of their successor. blank: (B, 2, K) bool, which
+    observations of s_tm1 and of s_t lie before the episode. a_tm1, r_t, end_t: as in `Batch`.
+    """
+
+    slots: Tensor
+    blank: Tensor
+    a_tm1: Tensor
+    r_t: Tensor
+    end_t: Tensor
 
 
 class ReplayMemory:
@@ -123,17 +141,30 @@ class ReplayMemory:
 
     def gather(self, time: Tensor, place: Tensor) -> Batch:
         """Return the transitions at times and environments, each (B,), that `draw` may return."""
-        device = self.observations.device
-        slots = (time[:, None] + torch.arange(1 - self.stack, 2)) % self.times  # K frames and their successor
-        flat = (slots * self.environments + place[:, None]).to(device)
-        frames = self.observations.flatten(0, 1)[flat]
-        now, then = slots[:, -2], slots[:, -1]
+        return self.fetch(Found(*(on_device(part, self.observations.device) for part in self.find(time, place))))
+
+    def find(self, time: Tensor, place: Tensor) -> Found:
+        """Look up the transitions at times and environments, each (B,): what `fetch` needs, on the CPU."""
+        slots = (time[:, None] + torch.arange(1 - self.stack, 2)) % self.times
+        now, both = slots[:, -2], slots[:, -2:]
+        return Found(
+            slots * self.environments + place[:, None],
+            self._reach > self.ages[both, place[:, None]][..., None],
+            self.actions[now, place],
+            self.rewards[now, place],
+            self.ends[now, place],
+        )
+
+    def fetch(self, found: Found) -> Batch:
+        """Return what was found, which lies on the observations' device; the host waits for nothing."""
+        rows = self.observations.flatten(0, 1).index_select(0, found.slots.flatten())
+        frames = rows.view(*found.slots.shape, *rows.shape[1:])
         return Batch(
-            self._stacked(frames[:, :-1], self.ages[now, place]),
-            self.actions[now, place].to(device),
-            self.rewards[now, place].to(device),
-            self.ends[now, place].to(device),
-            self._stacked(frames[:, 1:], self.ages[then, place]),
+            self._stacked(frames[:, :-1], found.blank[:, 0]),
+            found.a_tm1,
+            found.r_t,
+            found.end_t,
+            self._stacked(frames[:, 1:], found.blank[:, 1]),
         )
 
     def _draw(self, batch: int, first: int, last: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -145,34 +176,10 @@ class ReplayMemory:
         oldest = self.added - self.times
         return (oldest + self.stack - 1 if oldest > 0 else 0), self.added - 2
 
-    def _stacked(self, frames: Tensor, age: Tensor) -> Tensor:
-        """Blank what lies before the episode's start. frames: (B, K, ...); age: (B,) of the last frame."""
+    def _stacked(self, frames: Tensor, blank: Tensor) -> Tensor:
+        """Blank what lies before the episode's start. frames: (B, K, ...); blank: (B, K)."""
         if self.stack == 1:
             return frames[:, 0]
-        blank = self._reach > age[:, None]
-        if not bool(blank.any()):
+        if blank.device.type == "cpu" and not bool(blank.any()):
             return frames
-        return frames.masked_fill(blank.to(frames.device)[(...,) + (None,) * (frames.ndim - 2)], 0)
-
-
-class Stack:
-    """The last K observations of N environments, as a memory would stack them."""
-
-    def __init__(
-        self, environments: int, shape: Sequence[int], stack: int = 4, dtype: torch.dtype = torch.uint8
-    ) -> None:
-        self.frames = torch.zeros(environments, stack, *shape, dtype=dtype)
-
-    def push(self, observations: Tensor, first: Tensor) -> Tensor:
-        """Add observations (N, ...), after forgetting what lies before an episode's `first`; return the states.
-
-        first: (N,) bool. Returns (N, K, ...), or (N, ...) for a stack of one.
-        """
-        self.frames = self.frames.roll(-1, dims=1)
-        self.frames[first] = 0
-        self.frames[:, -1] = observations
-        return self.state()
-
-    def state(self) -> Tensor:
-        """Return the states (N, K, ...), or (N, ...) for a stack of one."""
-        return self.frames[:, 0] if self.frames.shape[1] == 1 else self.frames
+        return frames.masked_fill(blank[(...,) + (None,) * (frames.ndim - 2)], 0)

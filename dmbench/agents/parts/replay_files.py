@@ -8,6 +8,7 @@ import io
 import os
 import pickle
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,20 @@ PIECE = 1024  # times
 
 
 def save(memory: ReplayMemory, folder: Path) -> dict[str, Any]:
-    """Write the pieces that are full and not there yet; return the rest.
+    """Write the pieces that are full and not there yet, several at a time; return the rest.
 
     Raises: OSError: the disk is full or cannot be written; what was written before is whole.
     """
     oldest = max(0, memory.added - memory.times)
     last = memory.added // PIECE
-    for number in range(oldest // PIECE, last):
-        path = folder / f"{number}.piece"
-        if not path.exists():
-            _write(path, _packed(_slice(memory, max(number * PIECE, oldest), (number + 1) * PIECE)))
+    paths = {number: folder / f"{number}.piece" for number in range(oldest // PIECE, last)}
+
+    def write(number: int) -> None:
+        _write(paths[number], _packed(_slice(memory, max(number * PIECE, oldest), (number + 1) * PIECE)))
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # zlib works without the interpreter's lock
+        for _ in pool.map(write, [number for number, path in paths.items() if not path.exists()]):
+            pass
     return {"added": memory.added, "rest": _slice(memory, max(last * PIECE, oldest), memory.added)}
 
 

@@ -98,8 +98,8 @@ class Tasks:
         self.actions = int(getattr(space, "n", 0))
         self.low, self.high = (getattr(space, bound, None) for bound in ("low", "high"))
         self.shape = tuple(self._tasks[0].observation_space.shape or ())
-        self._observations = torch.zeros(count, *self.shape)
-        self._over = torch.ones(count, dtype=torch.bool)
+        self._seen = np.zeros((count, *self.shape), np.float32)
+        self._over = [True] * count
         self._sent = torch.zeros(count, dtype=torch.int64)
 
     def reset(self, seeds: Sequence[int]) -> Tensor:
@@ -107,10 +107,10 @@ class Tasks:
 
     def restart(self, which: Tensor, seeds: Sequence[int]) -> Tensor:
         for index, seed in zip(which.nonzero()[:, 0].tolist(), seeds, strict=True):
-            observation, _ = self._tasks[index].reset(seed=int(seed))
-            self._observations[index] = self._finite(observation)
+            self._seen[index], _ = self._tasks[index].reset(seed=int(seed))
             self._over[index] = False
-        return self._observations.clone()
+        self._check_finite(self._seen)
+        return torch.tensor(self._seen)
 
     def send(self, actions: Tensor) -> None:
         if self.actions:
@@ -120,23 +120,26 @@ class Tasks:
         self._sent = actions
 
     def receive(self) -> Step:
-        rewards = torch.zeros(self.count, dtype=torch.float64)
-        terminal, truncated = (torch.zeros(self.count, dtype=torch.bool) for _ in range(2))
+        actions = self._sent.tolist() if self.actions else self._sent.cpu().numpy()
+        rewards = np.zeros(self.count)
+        terminal, truncated = [False] * self.count, [False] * self.count
         for index, task in enumerate(self._tasks):
             if self._over[index]:
                 continue
-            action = int(self._sent[index]) if self.actions else self._sent[index].cpu().numpy()
-            observation, reward, ended, cut, _ = task.step(action)
-            self._observations[index] = self._finite(observation)
-            rewards[index] = float(self._finite(np.asarray(reward)))
+            self._seen[index], rewards[index], ended, cut, _ = task.step(actions[index])
             terminal[index], truncated[index] = bool(ended), bool(cut) and not ended
             self._over[index] = bool(ended or cut)
+        self._check_finite(self._seen)
+        self._check_finite(rewards)
         return Step(
-            self._observations.clone(), rewards, terminal, truncated, torch.zeros(self.count, dtype=torch.int64)
+            torch.tensor(self._seen),
+            torch.from_numpy(rewards),
+            torch.tensor(terminal),
+            torch.tensor(truncated),
+            torch.zeros(self.count, dtype=torch.int64),
         )
 
-    def _finite(self, value: Any) -> Tensor:
-        tensor = torch.as_tensor(np.asarray(value), dtype=torch.float64)
-        if not bool(torch.isfinite(tensor).all()):
-            raise FloatingPointError(f"{self.name} answered {tensor.tolist()}, which is not finite")
-        return tensor
+    def _check_finite(self, answers: np.ndarray) -> None:
+        if not (finite := np.isfinite(answers)).all():
+            row = int(np.argmin(finite.reshape(self.count, -1).all(axis=1)))
+            raise FloatingPointError(f"{self.name} answered {answers[row].tolist()}, which is not finite")

@@ -9,6 +9,7 @@ Sticky actions are off, the actions are the game's minimal set, and nothing fire
 """
 
 import difflib
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -169,11 +170,11 @@ def check_game(game: str) -> None:
         close = difflib.get_close_matches(game.lower().replace("-", "_"), known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(close)}?" if close else f"the papers' are {', '.join(GAMES)}"
         raise ValueError(f"unknown game {game}: {hint}")
+    mend = "unset ALE_ROMS_DIR" if "ALE_ROMS_DIR" in os.environ else "pip install --force-reinstall ale-py"
     try:
         path = roms.get_rom_path(game)
     except (OSError, NotADirectoryError) as error:
-        path = None
         reason = "is damaged" if "hash" in str(error) else "is missing"
-        raise FileNotFoundError(f"the ROM of {game} {reason}: pip install --force-reinstall ale-py") from error
+        raise FileNotFoundError(f"the ROM of {game} {reason}: {mend}") from error
     if path is None or not Path(path).exists():
-        raise FileNotFoundError(f"the ROM of {game} is missing: pip install --force-reinstall ale-py")
+        raise FileNotFoundError(f"the ROM of {game} is missing: {mend}")

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
 
 class Step(NamedTuple):
     """What N environments answer: observations (N, ...), raw rewards (N,) float64, and how each episode stands.
@@ -50,9 +52,8 @@ class Environments(Protocol):
 
 def check_actions(actions: Tensor, count: int, choices: int) -> None:
     """Raise ValueError unless actions are (count,) whole numbers in [0, choices)."""
-    if not isinstance(actions, Tensor) or actions.dtype.is_floating_point or actions.shape != (count,):
-        given = tuple(actions.shape) if isinstance(actions, Tensor) else type(actions).__name__
-        raise ValueError(f"need {count} whole numbers as actions, a tensor of shape ({count},): {given}")
+    if not isinstance(actions, Tensor) or actions.dtype not in WHOLE or actions.shape != (count,):
+        raise ValueError(f"need {count} whole numbers as actions, a tensor of shape ({count},): {_told(actions)}")
     legal = (actions >= 0) & (actions < choices)
     if not bool(legal.all()):
         raise ValueError(f"illegal action {int(actions[~legal][0])}: this game has the actions 0 to {choices - 1}")
@@ -62,14 +63,19 @@ def check_bounded(actions: Tensor, count: int, low: Any, high: Any) -> None:
     """Raise ValueError unless actions are (count, A) numbers within the bounds low and high, each (A,)."""
     shape = (count, *np.shape(low))
     if not isinstance(actions, Tensor) or not actions.dtype.is_floating_point or actions.shape != shape:
-        given = tuple(actions.shape) if isinstance(actions, Tensor) else type(actions).__name__
-        raise ValueError(f"need actions as a floating-point tensor of shape {shape}: {given}")
+        raise ValueError(f"need actions as a floating-point tensor of shape {shape}: {_told(actions)}")
     values = actions.detach().cpu().double().numpy()
     legal = (values >= low) & (values <= high)
     if not legal.all():
         raise ValueError(
             f"illegal action {values[~legal][0]:g}: this task's lie in {np.min(low):g} to {np.max(high):g}"
         )
+
+
+def _told(actions: Any) -> str:
+    if not isinstance(actions, Tensor):
+        return type(actions).__name__
+    return f"{actions.dtype} of shape {tuple(actions.shape)}"
 
 
 class Tasks:
@@ -88,7 +94,7 @@ class Tasks:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # gymnasium's own: that a newer version of the task exists
-                self._tasks = [gymnasium.make(name) for _ in range(count)]
+                self._tasks = [gymnasium.make(name, disable_env_checker=True) for _ in range(count)]
         except gymnasium.error.Error as error:
             close = difflib.get_close_matches(name, list(gymnasium.registry), n=3, cutoff=0.4)
             hint = f": did you mean {' or '.join(close)}?" if close else ""

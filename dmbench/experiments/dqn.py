@@ -40,8 +40,10 @@ def check_agent(build: Any) -> None:
             raise ContractError(str(error)) from error
         return
     values = build(4)(frames)
-    if values.shape != (2, 4) or not bool(torch.isfinite(values).all()):
+    if values.shape != (2, 4):
         raise ContractError(f"gives values of shape {tuple(values.shape)} for two states and four actions")
+    if not bool(torch.isfinite(values).all()):
+        raise ContractError(f"gives values that are not finite: {values.flatten().tolist()[:4]}")
 
 
 def agent(default: Any) -> Subject:

@@ -28,7 +28,7 @@ class PlayingAtariNetwork(nn.Module):
             *(nn.Conv2d(16, 32, 4, stride=2), nn.ReLU(), nn.Flatten()),
             *(nn.Linear(32 * 9 * 9, 256), nn.ReLU()),
             nn.Linear(256, actions),
-        ).to(memory_format=torch.channels_last)
+        ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, frames: Tensor) -> Tensor:
         """Return the values (B, A) of the actions in the states `frames` (B, 4, 84, 84), uint8."""
@@ -47,7 +47,7 @@ class NatureNetwork(nn.Module):
             *(nn.Conv2d(64, 64, 3), nn.ReLU(), nn.Flatten()),
             *(nn.Linear(64 * 7 * 7, 512), nn.ReLU()),
             nn.Linear(512, actions),
-        ).to(memory_format=torch.channels_last)
+        ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, frames: Tensor) -> Tensor:
         """Return the values (B, A) of the actions in the states `frames` (B, 4, 84, 84), uint8."""

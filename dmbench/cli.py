@@ -41,6 +41,7 @@ app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")
 
 Stems = Annotated[list[str] | None, typer.Argument(help="Stems, as in `dmbench list`; all if none is named.")]
+SIDE = "A commit, a results folder, or an implementation that was measured: dmbench, or NAME=module:attribute."
 Results = Annotated[Path | None, typer.Option("--results", help="Folder with measured/ and tables/.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for machines.")]
 
@@ -199,7 +200,9 @@ def tables(
 ) -> None:
     """Write the tables of all verdicts and of speed: Markdown, CSV, LaTeX, and one HTML report."""
     from dmbench.harness import bench_records
+    from dmbench.harness.laid_out import laid_out
     from dmbench.harness.tables import check_tables, write_tables
+    from dmbench.harness.terminal import print_declared
 
     folder = paths.results_folder(results)
     papers = discovery.papers()
@@ -218,19 +221,25 @@ def tables(
         return
     for path in write_tables(folder, papers, found, pictures=pictures):
         _say(paths.shown(path), _console())
-    earlier = [v for v in judge_subjects(papers, found) if v.records and v.records[-1].code != code_hash(v.number.stem)]
+    judged = judge_subjects(papers, found)
+    for table in laid_out(papers, judged):
+        print_declared(table, _console())
+    earlier = [v for v in judged if v.records and v.records[-1].code != code_hash(v.number.stem)]
     if earlier:
         _say(f"{len(earlier)} verdicts rest on records of earlier code: dmbench run measures again", _console())
 
 
 @app.command()
 def compare(
-    a: Annotated[str, typer.Argument(help="A commit, or a results folder.")],
-    b: Annotated[str, typer.Argument(help="A commit, or a results folder.")],
+    a: Annotated[str, typer.Argument(help=SIDE)],
+    b: Annotated[str, typer.Argument(help=SIDE)],
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the records of two commits or two results folders: what moved, by how much, and whether that matters."""
+    """Compare the records of two commits, results folders or implementations: what moved, and whether that matters.
+
+    Where both have several seeds of a number, it tells how likely a seed of B is better than one of A.
+    """
     from dmbench.harness.compare import compare_records, print_comparison, side
 
     papers = discovery.papers()

@@ -70,7 +70,7 @@ def _figure(number: str, runs: dict[str, list[Record]]) -> Figure:
         (line,) = axes.plot(curve.steps, curve.value, label=f"{whose}, {len(found)} seeds")
         axes.fill_between(curve.steps, curve.low, curve.high, alpha=0.2, color=line.get_color())
     axes.set_xlabel("agent steps")
-    axes.set_ylabel("score without noise")
+    axes.set_ylabel("average score an episode, points, without noise")
     axes.legend(fontsize=8)
     axes.set_title(f"{number}: interquartile mean, 95 % stratified bootstrap", fontsize=10)
     return figure

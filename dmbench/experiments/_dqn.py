@@ -3,12 +3,10 @@
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from scipy import stats
 from torch import Tensor, nn
 
@@ -108,18 +106,6 @@ def keep(ctx: Context, name: str, network: nn.Module) -> None:
     """Write a trained network's weights, in half precision, to the results folder; the record says where."""
     weights = {key: value.detach().half().cpu().contiguous() for key, value in network.state_dict().items()}
     ctx.note(weights=ctx.keep(f"{name}.safetensors", save(weights)).name)
-
-
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Read the weights that `keep` wrote into a network.
-
-    Raises: ValueError: they are another network's, or of a game with another number of actions.
-    """
-    try:
-        network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
-    except (RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{path.name} has not this network's weights, or another game's: {reason}") from error
 
 
 def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

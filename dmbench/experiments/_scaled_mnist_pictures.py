@@ -151,13 +151,13 @@ def _legend(figure: Figure, plain: str, learned: str, size: float) -> None:
 
 def main(path: Path) -> None:
     """Train as the experiment scaled_mnist does with seed 0, and keep the network with Dai's layers."""
-    from dmbench.experiments.deform_conv2d import MINUTES, sampled_by_one_layer
+    from dmbench.experiments.deform_conv2d import MINUTES
     from dmbench.harness.artifacts import Store
     from dmbench.harness.report_pictures import Drawing
 
     found = {"mnist": Store.from_environment().files("mnist")}
     torch.manual_seed(0)
-    keep(trained(Drawing(sampled_by_one_layer.picture, found, seed=0), MINUTES, ChannelOffsets)[DAI], path)  # type: ignore[attr-defined]
+    keep(trained(Drawing("deform_conv2d", found, seed=0), MINUTES, ChannelOffsets)[DAI], path)
 
 
 if __name__ == "__main__":

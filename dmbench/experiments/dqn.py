@@ -9,7 +9,8 @@ from dmbench.agents.dqn import NatureNetwork, PlayingAtariNetwork, Rule, VectorN
 from dmbench.datasets.atari import GAMES, nature, playing_atari, protocol_2013, protocol_2015
 from dmbench.datasets.emulator import Emulator
 from dmbench.datasets.environments import Tasks, check_actions
-from dmbench.experiments._dqn import greedy, keep, load_weights, scored, train
+from dmbench.experiments._dqn import greedy, keep, scored, train
+from dmbench.experiments._dqn_agents import facts_of, network_of
 from dmbench.experiments._dqn_training import Recipe
 from dmbench.experiments._sb3 import part, read_policy
 from dmbench.experiments._scoring import mean_and_error, play, play_at_random
@@ -223,8 +224,10 @@ def trained_adam(ctx: Context, game: str) -> dict[str, float]:
 def committed_agent(ctx: Context, game: str) -> dict[str, float]:
     """Score an agent that was trained here and committed, at epsilon 0.05 as 2013 does, on six episodes a seed."""
     environments = playing_atari(game, 6)
-    network = PlayingAtariNetwork(environments.actions)
-    load_weights(network, next(iter(ctx.files(f"agent_{game}").values())))
+    path = next(iter(ctx.files(f"agent_{game}").values()))
+    facts = facts_of(path)
+    ctx.note(steps=facts["steps"], trained_by=facts["command"])
+    network = network_of(path, environments.actions)
     return {f"{game}_agent": scored(ctx, environments, network.to(ctx.device), 6)}
 
 

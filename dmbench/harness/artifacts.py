@@ -91,7 +91,7 @@ def _artifact(name: str, entry: dict[str, Any]) -> Artifact:
         raise ValueError(f"{unknown.pop()} is not a known key: {', '.join(sorted(known))}")
     base = entry.get("address", "")
     files, instead = (
-        [File(row["name"], base + row.get("path", row["name"]), row.get("bytes"), row.get("sha256")) for row in rows]
+        [File(row["name"], _address(base, row), row.get("bytes"), row.get("sha256")) for row in rows]
         for rows in (entry.get("files", []), entry.get("instead", []))
     )
     if each := entry.get("each"):  # files named by a running number or by a list of words
@@ -105,6 +105,12 @@ def _artifact(name: str, entry: dict[str, Any]) -> Artifact:
     if instead and not all(file.sha256 for file in files + instead):
         raise ValueError("files that serve instead of others need checksums, both")
     return Artifact(name, entry["title"], entry["licence"], tuple(files), entry.get("made_by", ""), tuple(instead))
+
+
+def _address(base: str, row: dict[str, Any]) -> str:
+    """Return where a file is published; nothing where it has no address, as in mirrors only."""
+    address: str = base + row.get("path", row["name"])
+    return address if "://" in address else ""
 
 
 @dataclass
@@ -222,6 +228,10 @@ class Store:
                         f"{artifact} is not here, and there is no network ({reason}); {later}"
                     ) from error
                 reasons.append(f"{address}: {reason}")
+        if not reasons:
+            raise ArtifactError(
+                f"{artifact}: {file.name} is published nowhere: set DMBENCH_MIRROR to a folder that has it"
+            )
         raise ArtifactError(f"{artifact}: {file.name} cannot be fetched ({'; '.join(reasons)}); {later}")
 
     def _check(self, file: File, path: Path) -> None:

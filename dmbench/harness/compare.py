@@ -1,6 +1,6 @@
 """Comparing two sets of records: what moved between two commits or two results folders, and whether it matters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from dmbench.harness.errors import UsageError
 from dmbench.harness.numbers import Number, Paper
 from dmbench.harness.paths import shown
 from dmbench.harness.records import Problem, Record, read
+from dmbench.harness.seeds import improvement
 from dmbench.harness.verdict import NOT_MEASURED, Verdict, judge
 
 ALIKE = ("cpu", "gpu", "torch", "python", "device", "cuda", "cudnn", "tf32", "threads")
@@ -17,11 +18,12 @@ ALIKE = ("cpu", "gpu", "torch", "python", "device", "cuda", "cudnn", "tf32", "th
 
 @dataclass(frozen=True)
 class Side:
-    """One set of records, what a user calls it, and the lines that could not be used."""
+    """One set of records, what a user calls it, the lines that could not be used, and whose implementation it is of."""
 
     name: str
     records: tuple[Record, ...]
     problems: tuple[Problem, ...] = ()
+    whose: str = "dmbench"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,16 @@ class Row:
         if not self.a.measured or not self.b.measured or len(self.a.measured) != len(self.b.measured):
             return None
         return max((b - a for a, b in zip(self.a.measured, self.b.measured, strict=True)), key=abs)
+
+    @property
+    def improvement(self) -> tuple[float, float, float] | None:
+        """How likely a seed of b is better than one of a, and its 95 % interval; None without two seeds of both."""
+        sides = [[r.value for r in v.records if r.seed is not None] for v in (self.a, self.b)]
+        a, b = ([float(value) for value in side if not isinstance(value, list)] for side in sides)
+        if self.number.better == "exact" or min(len(a), len(b)) < 2:
+            return None
+        sign = 1 if self.number.better == "higher" else -1
+        return improvement([sign * value for value in b], [sign * value for value in a])
 
     @property
     def outside(self) -> bool:
@@ -82,6 +94,7 @@ class Comparison:
                     "moved": row.moved,
                     "outside": row.outside,
                     "worse": row.worse,
+                    "b_is_better": row.improvement,
                     "verdicts": [row.a.kind, row.b.kind],
                 }
                 for row in self.found
@@ -90,12 +103,13 @@ class Comparison:
 
 
 def side(word: str, results: Path) -> Side:
-    """Return the records of a results folder, or of a commit among the records of `results`.
+    """Return the records of a results folder, or among the records of `results` those of an implementation or a commit.
 
-    What was measured with uncommitted changes is not the commit's.
+    An implementation is `dmbench`, ours, or `part=module:attribute`. What was measured with uncommitted changes is not
+    the commit's.
 
     Raises:
-        UsageError: it is no folder with records, and no record is of such a commit.
+        UsageError: it is no folder with records, and no record is of such an implementation or commit.
     """
     folder = Path(word)
     if (folder / "measured").is_dir():
@@ -103,11 +117,15 @@ def side(word: str, results: Path) -> Side:
         return Side(word, tuple(records), tuple(problems))
     commit = _full_hash(word)
     records, problems = read(results)
+    if mine := tuple(r for r in records if r.whose == word):
+        return Side(word, mine, tuple(problems), word)
     found = tuple(r for r in records if len(commit) >= 4 and r.commit.startswith(commit) and not r.dirty)
     if not found:
         known = sorted({r.commit[:10] for r in records if r.commit and not r.dirty})
         hint = f"; {shown(results)} has records of {', '.join(known)}" if known else ""
-        raise UsageError(f"{word} is neither a results folder nor a commit that has records{hint}")
+        others = "".join(f", {name}" for name in sorted({r.whose for r in records} - {"dmbench"}))
+        hint += f"; and of the implementations dmbench{others}" if others else ""
+        raise UsageError(f"{word} is neither a results folder nor a commit or implementation that has records{hint}")
     return Side(word, found, tuple(problems))
 
 
@@ -126,14 +144,22 @@ def _full_hash(word: str) -> str:
 
 
 def compare_records(papers: dict[str, Paper], a: Side, b: Side) -> Comparison:
-    """Judge every number on both sides."""
+    """Judge every number on both sides; of two implementations those that both were measured for."""
+    if a.whose != b.whose:
+        a, b = _common(a, b)
     rows = []
     for paper in papers.values():
         for number in paper.numbers.values():
-            row = Row(number, judge(number, a.records), judge(number, b.records))
+            row = Row(number, judge(number, a.records, a.whose), judge(number, b.records, b.whose))
             if {row.a.kind, row.b.kind} != {NOT_MEASURED}:
                 rows.append(row)
     return Comparison(a, b, rows, _unlike(a.records, b.records))
+
+
+def _common(a: Side, b: Side) -> tuple[Side, Side]:
+    both = {(r.stem, r.number) for r in a.records} & {(r.stem, r.number) for r in b.records}
+    first, second = (tuple(r for r in side.records if (r.stem, r.number) in both) for side in (a, b))
+    return replace(a, records=first), replace(b, records=second)
 
 
 def _unlike(a: tuple[Record, ...], b: tuple[Record, ...]) -> dict[str, tuple[str, str]]:
@@ -160,6 +186,11 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
                 f"{row.number.name:{width}}  {row.a.measured[0]:.6g} -> {row.b.measured[0]:.6g}  {row.moved:+.3g} "
                 f"{row.number.unit}, {size} its tolerance of {row.number.atol:g}  {verdicts}"
             )
+        if row.improvement:
+            chance, low, high = row.improvement
+            seeds = f"{len(row.a.records)} and {len(row.b.records)} seeds"
+            better = f"a seed of {comparison.b.name} is better than one of {comparison.a.name}"
+            say(f"{row.number.name:{width}}  {better} with probability {chance:.2f} [{low:.2f}, {high:.2f}], {seeds}")
     still = sum(1 for row in both if not row.moved)
     say(f"{len(both)} numbers on both sides: {len(both) - still} moved, {still} did not")
     for name, one in ((comparison.a.name, "a"), (comparison.b.name, "b")):

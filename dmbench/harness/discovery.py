@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import dmbench.experiments
+from dmbench.harness.drawing import Picture, Source
 from dmbench.harness.errors import UsageError, nearest
-from dmbench.harness.experiment import Experiment, Picture
+from dmbench.harness.experiment import Experiment
 from dmbench.harness.numbers import Number, Paper, read_paper
 from dmbench.harness.paths import PACKAGE, reference
 
@@ -31,14 +32,26 @@ def experiments(stem: str) -> tuple[Experiment, ...]:
 
 
 def pictures(stem: str) -> tuple[Picture, ...]:
-    """Return the figures that a stem's module draws for the report."""
-    return tuple(member.picture for member in _members(stem) if hasattr(member, "picture"))
+    """Return the figures that a stem's module, or its module of pictures, draws for the report."""
+    return tuple(one for m in _drawing(stem) for one in getattr(m, "pictures", ()))
+
+
+def backdrops(stem: str) -> tuple[Source, ...]:
+    """Return what draws somebody else's curves behind the stem's own."""
+    return tuple(m.backdrop for m in _drawing(stem) if hasattr(m, "backdrop"))
+
+
+def _drawing(stem: str) -> list[Any]:
+    beside = f"_{stem}_pictures"
+    return _members(stem) + (_of(beside) if (PACKAGE / "experiments" / f"{beside}.py").exists() else [])
 
 
 def _members(stem: str) -> list[Any]:
-    if stem not in stems_with_experiments():
-        return []
-    module = importlib.import_module(f"dmbench.experiments.{stem}")
+    return _of(stem) if stem in stems_with_experiments() else []
+
+
+def _of(name: str) -> list[Any]:
+    module = importlib.import_module(f"dmbench.experiments.{name}")
     return [m for m in vars(module).values() if getattr(m, "__module__", None) == module.__name__]
 
 

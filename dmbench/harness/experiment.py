@@ -8,15 +8,16 @@ A declaration with `over` stands for one experiment per combination; `{scale}` i
 and artifacts. The function returns the value of each number that it declares.
 """
 
-import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
+from dmbench.harness.drawing import cases
+from dmbench.harness.drawing import picture as picture  # experiments take both from here
 from dmbench.harness.errors import DmbenchError
 
 TIERS = ("quick", "slow", "full")
@@ -157,40 +158,12 @@ def experiment(
                 gpu=gpu,
                 case=case,
             )
-            for case in _cases(over or {})
+            for case in cases(over or {})
         )
         function.experiments = declared  # type: ignore[attr-defined]
         return function
 
     return declare
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure for the report, drawn where its artifacts are at hand."""
-
-    stem: str
-    name: str
-    title: str
-    artifacts: tuple[str, ...]
-    function: Callable[[Context], Any]
-
-
-def picture(*artifacts: str) -> Callable[[Callable[[Context], Any]], Callable[[Context], Any]]:
-    """Declare a function of an experiments module that draws a matplotlib Figure; its docstring is the caption."""
-
-    def declare(function: Callable[[Context], Any]) -> Callable[[Context], Any]:
-        title = (function.__doc__ or function.__name__).strip().split("\n")[0]
-        stem = function.__module__.rpartition(".")[2]
-        function.picture = Picture(stem, function.__name__, title, artifacts, function)  # type: ignore[attr-defined]
-        return function
-
-    return declare
-
-
-def _cases(over: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    for values in itertools.product(*over.values()):
-        yield dict(zip(over, values, strict=True))
 
 
 def _finite(name: str, value: object) -> float | list[float]:

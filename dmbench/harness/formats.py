@@ -6,13 +6,17 @@ from dmbench.harness.verdict import Verdict
 
 
 def decimals(verdict: Verdict) -> int:
-    """Return how many decimals show a difference of the size of the tolerance, one more than printed."""
+    """Return how many decimals show a difference of the size of the tolerance, one more than printed.
+
+    Without a tolerance they show the interval's half width to two digits.
+    """
     bounds = [bound for bound in (verdict.low, verdict.high) if bound is not None]
     if all(float(part).is_integer() for part in (*verdict.measured, *_values(verdict), *bounds, verdict.number.atol)):
         return 0
     if verdict.number.atol > 0:
         return min(10, max(1, 1 - math.floor(math.log10(verdict.number.atol) + 1e-9)))
-    return 4
+    half = half_width(verdict)
+    return min(4, max(0, 1 - math.floor(math.log10(half)))) if half else 4
 
 
 def measured(verdict: Verdict) -> str:
@@ -21,9 +25,21 @@ def measured(verdict: Verdict) -> str:
         return ""
     places = decimals(verdict)
     text = ", ".join(f"{part:,.{places}f}" for part in verdict.measured)
+    half = half_width(verdict)
+    return f"{text} ± {half:,.{places}f}" if half else text
+
+
+def half_width(verdict: Verdict) -> float:
+    """Return half of the width of the measured value's 95 % interval; 0 where it has none.
+
+    One run's is that of its own samples, where its record notes it as `interval`.
+    """
     if verdict.low is not None and verdict.high is not None and verdict.high > verdict.low:
-        text += f" ± {(verdict.high - verdict.low) / 2:.{places}f}"
-    return text
+        return (verdict.high - verdict.low) / 2
+    noted = verdict.records[0].settings.get("interval") if len(verdict.records) == 1 else None
+    if isinstance(noted, list) and len(noted) == 2 and all(isinstance(end, int | float) for end in noted):
+        return max(0.0, float(noted[1] - noted[0]) / 2)
+    return 0.0
 
 
 def difference(verdict: Verdict) -> str:

@@ -3,15 +3,16 @@
 A value keeps the digits as printed (31.90 stays 31.90), beside the float that is compared.
 """
 
-import math
 import tomllib
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from dmbench.harness.declared import Declared, read_declared
 from dmbench.harness.errors import NumbersError
 from dmbench.harness.paths import shown
+from dmbench.harness.toml_reader import Reader
 
 DIRECTIONS = ("higher", "lower", "exact")
 REQUIRED = {"value", "unit", "better", "where", "setting", "atol", "why_atol"}
@@ -54,7 +55,11 @@ class Number:
 
 @dataclass(frozen=True)
 class Paper:
-    """One paper's title page and its numbers, by key, in the order of the file."""
+    """One paper's title page, and its numbers by key, in the order of the file.
+
+    tables: what it lays out beside the verdicts. curves: by key of a learning curve's points, what it is, and its unit;
+    by `judged`, the key whose values are of the numbers' kind, so that the printed one is drawn beside them.
+    """
 
     stem: str
     title: str
@@ -64,6 +69,8 @@ class Paper:
     arxiv: str = ""
     doi: str = ""
     numbers: dict[str, Number] = field(default_factory=dict)
+    tables: tuple[Declared, ...] = ()
+    curves: dict[str, str] = field(default_factory=dict)
 
 
 def read_paper(path: Path) -> Paper:
@@ -78,8 +85,8 @@ def read_paper(path: Path) -> Paper:
         raise NumbersError(f"{shown(path)}: cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise NumbersError(f"{shown(path)}: not valid TOML: {error}") from error
-    reader = _Reader(path)
-    reader.known("", content, {"paper", "numbers"})
+    reader = Reader(path)
+    reader.known("", content, {"paper", "numbers", "tables", "curves"})
     title_page = reader.table("paper", content.get("paper"))
     reader.known("paper", title_page, PAPER_KEYS, {"title", "authors", "year"})
     if not isinstance(title_page["year"], int):
@@ -93,10 +100,14 @@ def read_paper(path: Path) -> Paper:
     }
     if not numbers:
         raise reader.error("numbers", "is empty: a paper without numbers checks nothing")
-    return Paper(stem=path.stem, numbers=numbers, **title_page)
+    tables = read_declared(reader, content.get("tables", []), list(numbers))
+    curves = reader.texts("curves", content.get("curves", {}))
+    if curves.get("judged", "") not in ("", *curves):
+        raise reader.error("curves.judged", f"must be a key that [curves] describes: {curves['judged']}")
+    return Paper(stem=path.stem, numbers=numbers, tables=tables, curves=curves, **title_page)
 
 
-def _number(reader: "_Reader", stem: str, key: str, entry: dict[str, Any]) -> Number:
+def _number(reader: Reader, stem: str, key: str, entry: dict[str, Any]) -> Number:
     at = f"numbers.{key}"
     if not key.isidentifier() and not key.replace("_", "").isalnum():
         raise reader.error(at, "must be letters, digits and underscores")
@@ -135,36 +146,3 @@ def _number(reader: "_Reader", stem: str, key: str, entry: dict[str, Any]) -> Nu
 
 def _digits(part: Decimal | int) -> str:
     return f"{part:,}" if isinstance(part, int) else str(part)
-
-
-class _Reader:
-    """Checks one file's content; every complaint names the file, the key and the reason."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def error(self, key: str, reason: str) -> NumbersError:
-        return NumbersError(f"{shown(self.path)}: {key}: {reason}" if key else f"{shown(self.path)}: {reason}")
-
-    def table(self, key: str, value: object) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise self.error(key, "is missing" if value is None else f"must be a table: {value!r}")
-        return value
-
-    def known(self, key: str, table: dict[str, Any], known: set[str], required: set[str] = frozenset()) -> None:  # type: ignore[assignment]
-        if unknown := sorted(set(table) - known):
-            raise self.error(f"{key}.{unknown[0]}".lstrip("."), f"is not a known key: {', '.join(sorted(known))}")
-        if missing := sorted(required - set(table)):
-            raise self.error(f"{key}.{missing[0]}".lstrip("."), "is missing")
-
-    def text(self, key: str, value: object) -> str:
-        if not isinstance(value, str) or not value.strip():
-            raise self.error(key, f"must be text: {value!r}")
-        return value
-
-    def finite(self, key: str, value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-            raise self.error(key, f"must be a number: {value!r}")
-        if not math.isfinite(value):
-            raise self.error(key, f"must be finite: {value}")
-        return float(value)

@@ -10,9 +10,12 @@ from string import Template
 
 from dmbench.harness import report_machines, report_rows
 from dmbench.harness.judging import judge_subjects, summary
+from dmbench.harness.laid_out import LaidOut, laid_out
 from dmbench.harness.numbers import Paper
 from dmbench.harness.records import Record
+from dmbench.harness.report_behind import behind
 from dmbench.harness.report_curves import curves
+from dmbench.harness.report_declared import declared
 from dmbench.harness.report_pictures import drawn
 from dmbench.harness.verdict import KINDS, Verdict
 
@@ -31,7 +34,8 @@ def report(papers: dict[str, Paper], records: list[Record], *, draw: bool = True
     ours = [v for verdicts in by_stem.values() for v in verdicts if v.whose == "dmbench"]
     groups = report_machines.machines(records)
     places = {record.id: i for i, group in enumerate(groups, 1) for record in group}
-    sections = [_section(papers[stem], found, places, draw) for stem, found in by_stem.items()]
+    tables = laid_out(papers, ours)
+    sections = [_section(papers[stem], found, places, draw, tables) for stem, found in by_stem.items()]
     nothing = '<p class="absent">Nothing is measured yet: dmbench run measures.</p>'
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         facts=_facts(papers, ours, records),
@@ -119,14 +123,17 @@ def _select(label: str, name: str, values: Sequence[str]) -> str:
     return f'<label>{label} <select name="{name}">{every}{options}</select></label>'
 
 
-def _section(paper: Paper, verdicts: Sequence[Verdict], places: Mapping[str, int], draw: bool) -> str:
+def _section(
+    paper: Paper, verdicts: Sequence[Verdict], places: Mapping[str, int], draw: bool, tables: Sequence[LaidOut]
+) -> str:
     stem = escape(paper.stem)
     parts = [
         f'<section class="stem" id="{stem}" aria-labelledby="title-{stem}">',
         f'<h2 id="title-{stem}">{stem}</h2><p class="paper">{_cited(paper)}</p>',
+        *declared(paper.stem, tables),
         report_rows.table(f"Numbers of {paper.stem}", verdicts, places),
     ]
-    if found := curves(verdicts):
+    if found := curves(verdicts, paper.curves, behind):
         parts.append(f'<div class="extra"><h3>Learning curves</h3>{"".join(found)}</div>')
     if found := drawn(paper.stem, draw):
         parts.append(f'<div class="extra"><h3>Pictures</h3>{"".join(found)}</div>')

@@ -1,32 +1,46 @@
 """Learning curves of the report: which key of a curve's points is the time, and what is drawn against it.
 
-A key that counts updates, frames, seconds and the like, and never falls, is a clock: the first two
-become x axes. A key that stays at one value is a level; each other key gets a plot of its own.
+A key that counts updates, frames, seconds and the like, and never falls, is a clock: the first one, and one of time,
+become x axes. A key that stays at one value is a level; `<key>_error` is a key's standard error and becomes a band;
+each other key gets a plot of its own.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 
+from dmbench.harness.drawing import Backdrop
 from dmbench.harness.records import Record
-from dmbench.harness.report_svg import Line, plot
+from dmbench.harness.report_lines import ERROR, Drawn
+from dmbench.harness.report_svg import plot
 from dmbench.harness.verdict import Verdict
 
 CLOCKS = "batch episode epoch example frame hour iteration minute sample second sequence step token update"
+TIMES = ("second", "minute", "hour")
 LONGEST = 400  # points a line; a longer one is thinned
 STRETCH = 2.0  # a level is drawn where it lies within so many spans of the line
 
 Points = list[dict[str, float]]
+Behind = Callable[[str, str], list[Backdrop]]
 
 
-def curves(verdicts: Iterable[Verdict]) -> list[str]:
-    """Draw the curves of the judged records: a <figure> an experiment and subject, all seeds in it."""
+def curves(
+    verdicts: Iterable[Verdict], labels: Mapping[str, str] | None = None, behind: Behind = lambda stem, name: []
+) -> list[str]:
+    """Draw the curves of the judged records: a <figure> an experiment and subject, all seeds in it.
+
+    labels: what the keys of the points are, and by `judged` the key that the printed value is drawn beside.
+    behind: by stem and experiment, whose curves are drawn behind.
+    """
     runs: dict[tuple[str, str], list[tuple[Verdict, Record]]] = {}
     for verdict in verdicts:
         for record in verdict.records:
             if points(record):
                 runs.setdefault((verdict.whose, record.experiment), []).append((verdict, record))
-    return [_figure(whose, name, found) for (whose, name), found in runs.items()]
+    return [
+        _figure(whose, name, found, labels or {}, behind(found[0][1].stem, name))
+        for (whose, name), found in runs.items()
+    ]
 
 
 def points(record: Record) -> Points:
@@ -43,29 +57,54 @@ def points(record: Record) -> Points:
     return curve[:: math.ceil(len(curve) / LONGEST)][:-1] + curve[-1:]
 
 
-def _figure(whose: str, name: str, found: Sequence[tuple[Verdict, Record]]) -> str:
+def _figure(
+    whose: str,
+    name: str,
+    found: Sequence[tuple[Verdict, Record]],
+    labels: Mapping[str, str],
+    behind: Sequence[Backdrop],
+) -> str:
     by_seed = {record.seed: points(record) for _, record in found}
     seeds = sorted(by_seed, key=lambda seed: -1 if seed is None else seed)
     runs = [by_seed[seed] for seed in seeds]
     clocks = _clocks(runs)
-    levels = _constants(runs)
-    lines = [key for key in runs[0][0] if key not in clocks and key not in levels]
-    plots = []
-    for key in lines:
-        shown = _near(key, runs, _own(key, lines, levels) | _targets(key, found, levels))
-        for clock in clocks[:2]:
-            drawn = [
-                Line([p[clock] for p in run], [p[key] for p in run], "" if seed is None else f"seed {seed}")
-                for run, seed in zip(runs, seeds, strict=True)
-            ]
-            plots.append(plot(drawn, shown, _words(clock), _words(key)))
+    errors = {f"{key}{ERROR}" for key in runs[0][0]} & set(runs[0][0])
+    levels = {key: value for key, value in _constants(runs).items() if key not in errors}
+    lines = [key for key in runs[0][0] if key not in clocks and key not in levels and key not in errors]
+    judged = labels.get("judged", "")
+    lines.sort(key=lambda key: key != judged)
+    plots, drawn, shown_behind = [], Drawn(), []
+    for clock in _shown(clocks):
+        for key in lines if clock == clocks[0] or len(lines) < 3 else lines[:1]:
+            targets = _printed(found) if key == judged else _targets(key, found, levels)
+            mine = drawn.ours(runs, seeds, clock, key)
+            context = [b for b in behind if (b.clock, b.key) == (clock, key)]
+            theirs = [line for b in context if (line := drawn.theirs(b, max(p[clock] for run in runs for p in run)))]
+            shown_behind += context if theirs else []
+            shown = _near(key, runs, _own(key, lines, levels) | targets)
+            x_label, y_label = (labels.get(k, _words(k)) for k in (clock, key))
+            svg = plot([*theirs, *mine], shown, x_label, y_label)
+            plots.append(f'<div class="panel"><p aria-hidden="true">{escape(y_label)}</p>{svg}</div>')
     numbers = ", ".join(dict.fromkeys(verdict.number.key for verdict, _ in found))
     count = f"{len(runs)} seeds" if len(runs) > 1 else "one run"
     by = "" if whose == "dmbench" else f", by {escape(whose)}"
     caption = f"<b>{escape(_words(name))}</b>{by}: {count}, measuring {escape(numbers)}"
     return (
-        f'<figure class="curve"><figcaption>{caption}</figcaption><div class="panels">{"".join(plots)}</div></figure>'
+        f'<figure class="curve"><figcaption>{caption}{drawn.key([b.label for b in shown_behind])}</figcaption>'
+        f'<div class="panels">{"".join(plots)}</div></figure>'
     )
+
+
+def _shown(clocks: Sequence[str]) -> list[str]:
+    """Return the two clocks to draw against: the first, and the first other that tells time, if any does."""
+    rest = sorted(clocks[1:], key=lambda clock: clock.rpartition("_")[2].removesuffix("s") not in TIMES)
+    return [*clocks[:1], *rest[:1]]
+
+
+def _printed(found: Sequence[tuple[Verdict, Record]]) -> dict[str, float]:
+    numbers = {verdict.number.key: verdict.number for verdict, _ in found}
+    values = {n.printed: n.value for n in numbers.values() if not isinstance(n.value, tuple)}
+    return {"printed" if len(values) == 1 else f"printed {printed}": value for printed, value in values.items()}
 
 
 def _clocks(runs: Sequence[Points]) -> list[str]:

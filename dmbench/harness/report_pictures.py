@@ -11,8 +11,8 @@ import torch
 
 from dmbench.harness.artifacts import Store
 from dmbench.harness.discovery import experiments, pictures
+from dmbench.harness.drawing import Picture
 from dmbench.harness.errors import DmbenchError
-from dmbench.harness.experiment import Picture
 
 LARGEST = 2_000_000  # bytes of PNG a picture
 RESOLUTIONS = (160, 110, 75)  # dots an inch, the finest that fits is taken
@@ -20,9 +20,9 @@ RESOLUTIONS = (160, 110, 75)  # dots an inch, the finest that fits is taken
 
 @dataclass
 class Drawing:
-    """What a picture is given (dmbench.harness.experiment.Context): files and our own parts to read."""
+    """What draws is given (dmbench.harness.experiment.Context): files and our own parts to read."""
 
-    picture: Picture
+    stem: str
     found: dict[str, dict[str, Path]]
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     seed: int | None = None
@@ -31,10 +31,10 @@ class Drawing:
         return self.found[artifact]
 
     def subject(self, name: str) -> Any:
-        parts = (s for e in experiments(self.picture.stem) for s in e.subjects if s.name == name)
+        parts = (s for e in experiments(self.stem) for s in e.subjects if s.name == name)
         part = next(parts, None)
         if part is None:
-            raise LookupError(f"no experiment of {self.picture.stem} has a part called {name}")
+            raise LookupError(f"no experiment of {self.stem} has a part called {name}")
         return part.default
 
     def note(self, **settings: object) -> None:
@@ -79,18 +79,33 @@ def _one(picture: Picture, draw: bool) -> str:
         if missing := _missing(store, picture):
             return _line(picture.title, f"not drawn; get it with {missing}, then dmbench tables")
         found = {name: store.files(name) for name in picture.artifacts}
-        png, width, height = _png(picture.function(Drawing(picture, found)))
+        drawn = picture.function(Drawing(picture.stem, found), **picture.case)
+        if isinstance(drawn, bytes):
+            return _moving(picture, drawn)
+        png, width, height = _png(drawn)
     except DmbenchError as error:
         return _line(picture.title, str(error))
     except Exception as error:  # a picture is anybody's code
         return _line(picture.title, _reason(error))
-    # Its docstring's later lines describe it to those who do not see it.
-    described = " ".join((picture.function.__doc__ or picture.title).split())
     return (
         f'<figure class="picture"><div class="scroll" tabindex="0" role="group" '
-        f'aria-label="{escape(picture.title)}"><img alt="{escape(described)}" width="{width}" '
+        f'aria-label="{escape(picture.title)}"><img alt="{escape(picture.words or picture.title)}" width="{width}" '
         f'height="{height}" src="data:image/png;base64,{b64encode(png).decode()}"></div>'
         f"<figcaption>{escape(picture.title)}</figcaption></figure>"
+    )
+
+
+def _moving(picture: Picture, gif: bytes) -> str:
+    """Return a <figure> of a GIF that moves only once it is asked for."""
+    if not gif.startswith(b"GIF8"):
+        raise ValueError("gave bytes that are no GIF")
+    if len(gif) > LARGEST:
+        raise ValueError(f"its GIF has {len(gif):,} bytes, {LARGEST:,} allowed: draw it smaller or shorter")
+    width, height = (int.from_bytes(gif[at : at + 2], "little") for at in (6, 8))
+    return (
+        f'<figure class="moving"><details><summary>{escape(picture.title)}</summary><img loading="lazy" '
+        f'alt="{escape(picture.words or picture.title)}" width="{width}" height="{height}" '
+        f'src="data:image/gif;base64,{b64encode(gif).decode()}"></details></figure>'
     )
 
 

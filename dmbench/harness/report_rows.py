@@ -91,7 +91,7 @@ def _row(v: Verdict, machines: Mapping[str, int]) -> str:
     return (
         f'<tr role="row" class="{slug(v.kind)}" data-stem="{escape(v.number.stem)}" '
         f'data-verdict="{escape(v.kind)}" data-subject="{escape(v.whose)}">'
-        f'<th role="rowheader" scope="row">{_breakable(v.number.key)}</th>{data}</tr>'
+        f'<th role="rowheader" scope="row">{breakable(v.number.key)}</th>{data}</tr>'
     )
 
 
@@ -100,7 +100,8 @@ def _plain(value: float) -> str:
     return f"{value:.10f}".rstrip("0").rstrip(".") if 1e-10 < abs(value) < 1e10 else f"{value:g}"
 
 
-def _breakable(key: str) -> str:
+def breakable(key: str) -> str:
+    """Return a text that may be broken after its underscores."""
     return escape(key).replace("_", "_<wbr>")
 
 

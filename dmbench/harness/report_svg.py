@@ -4,7 +4,7 @@ Colours come from the page's style sheet by class, so that they follow its light
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -15,6 +15,7 @@ WIDTH, HEIGHT, MIDDLE = 128, 20, 10  # of that drawing, pixels
 UNIT = (WIDTH / 2 - 4) / REACH  # pixels a tolerance
 FRAME = (52, 22, 332, 172)  # of a plot: left, top, right, bottom, pixels
 PLOT = (352, 208)  # width, height, pixels
+KINDS = ("context", "seed", "line")  # of lines, from back to front
 LABEL = 13  # pixels from one label to the next, at least
 
 
@@ -84,18 +85,24 @@ def _in_words(difference: float, atol: float, unit: str) -> str:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a plot."""
+    """One line of a plot, with an area from low to high around it if given.
+
+    kind: its style: "line", "seed" (one of many, faint), or "context" (somebody else's, behind the others).
+    """
 
     x: Sequence[float]
     y: Sequence[float]
     name: str = ""
+    kind: str = "line"
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
 
 
 def plot(lines: Sequence[Line], levels: dict[str, float], x_label: str, y_label: str) -> str:
-    """Draw lines that share axes, and named horizontal levels; every value is finite."""
+    """Draw lines that share axes, and named horizontal levels; every value is finite. The caller names the y axis."""
     left, top, right, bottom = FRAME
     xs = [x for line in lines for x in line.x]
-    ys = [y for line in lines for y in line.y] + list(levels.values())
+    ys = [y for line in lines for y in (*line.y, *line.low, *line.high)] + list(levels.values())
     x_ticks, y_ticks = _ticks(min(xs), max(xs), 4), _ticks(min(ys), max(ys), 5)
     x_low, x_high = min(xs), max(max(xs), min(xs) + 1e-9)
     y_low, y_high = min(y_ticks[0], min(ys)), max(y_ticks[-1], max(ys))
@@ -116,33 +123,47 @@ def plot(lines: Sequence[Line], levels: dict[str, float], x_label: str, y_label:
         text = f'<text x="{at}" y="{bottom + 15}" text-anchor="middle">{_tick(x, x_ticks)}</text>'
         parts.append(f'<path class="axis" d="M{at} {bottom}v4"/>{text}')
     parts.append(f'<path class="axis" d="M{left} {bottom}H{right}"/>')
-    parts.append(
-        f'<text class="name" x="{right}" y="{bottom + 31}" text-anchor="end">{escape(x_label)}</text>'
-        f'<text class="name" x="4" y="12">{escape(y_label)}</text>'
-    )
-    parts += _levels(levels, {name: float(place(x_low, y).split()[1]) for name, y in levels.items()})
-    for line in lines:
-        points = [place(x, y) for x, y in zip(line.x, line.y, strict=True)]
-        title = f"<title>{escape(line.name)}</title>" if line.name else ""
-        end_x, end_y = points[-1].split()
-        parts.append(
-            f'<g>{title}<path class="line" d="M{"L".join(points)}"/>'
-            f'<circle class="end" cx="{end_x}" cy="{end_y}" r="2.6"/></g>'
-        )
+    parts.append(f'<text class="name" x="{right}" y="{bottom + 31}" text-anchor="end">{escape(x_label)}</text>')
+    drawn = sorted(lines, key=lambda line: KINDS.index(line.kind))
+    parts += [_area(line, place) for line in drawn if len(line.low)]
+    heights = {name: float(place(x_low, y).split()[1]) for name, y in levels.items()}
+    parts += _levels(levels, heights, {name for name, y in levels.items() if _begins_far(lines, y)})
+    parts += [_line(line, place) for line in drawn]
     said = escape(_said(lines, levels, x_label, y_label))
     return f'<svg class="plot" role="img" aria-label="{said}" viewBox="0 0 {PLOT[0]} {PLOT[1]}">{"".join(parts)}</svg>'
 
 
-def _levels(levels: dict[str, float], heights: dict[str, float]) -> list[str]:
+def _area(line: Line, place: Callable[[float, float], str]) -> str:
+    there = [place(x, y) for x, y in zip(line.x, line.high, strict=True)]
+    back = [place(x, y) for x, y in zip(line.x, line.low, strict=True)]
+    return f'<path class="area {line.kind}" d="M{"L".join([*there, *reversed(back)])}Z"/>'
+
+
+def _line(line: Line, place: Callable[[float, float], str]) -> str:
+    points = [place(x, y) for x, y in zip(line.x, line.y, strict=True)]
+    title = f"<title>{escape(line.name)}</title>" if line.name else ""
+    x, y = points[-1].split()
+    end = f'<circle class="end" cx="{x}" cy="{y}" r="2.6"/>' if line.kind == "line" else ""
+    return f'<g>{title}<path class="{line.kind}" d="M{"L".join(points)}"/>{end}</g>'
+
+
+def _begins_far(lines: Sequence[Line], level: float) -> bool:
+    """Return whether lines begin further from a level than they end, so that its name stands better at the left."""
+    main = [line for line in lines if line.kind == "line"]
+    return sum(abs(line.y[0] - level) for line in main) > sum(abs(line.y[-1] - level) for line in main)
+
+
+def _levels(levels: dict[str, float], heights: dict[str, float], on_the_left: set[str]) -> list[str]:
     """Draw levels, each with its name above it, or lower where another's name is in the way."""
     left, _, right, _ = FRAME
     parts, taken = [], -math.inf
     for name in sorted(levels, key=lambda name: heights[name]):
         taken = max(heights[name] - 4, taken + LABEL)
+        at, anchor = (left + 4, "start") if name in on_the_left else (right, "end")
         kind = "level target" if name.startswith("printed") else "level"
         parts.append(
             f'<path class="{kind}" d="M{left} {heights[name]:.1f}H{right}"/>'
-            f'<text class="{kind}" x="{right}" y="{taken:.1f}" text-anchor="end">'
+            f'<text class="{kind}" x="{at}" y="{taken:.1f}" text-anchor="{anchor}">'
             f"{escape(name)} {levels[name]:.4g}</text>"
         )
     return parts
@@ -164,8 +185,12 @@ def _tick(value: float, ticks: Sequence[float]) -> str:
 
 
 def _said(lines: Sequence[Line], levels: dict[str, float], x_label: str, y_label: str) -> str:
-    first = lines[0]
+    main = [line for line in lines if line.kind == "line"]
+    first = main[0]
     text = f"{y_label} from {first.y[0]:.4g} to {first.y[-1]:.4g}, {x_label} to {first.x[-1]:,.6g}"
-    if len(lines) > 1:
-        text += f"; the first of {len(lines)} seeds"
-    return "; ".join([text, *(f"{name} {value:.4g}" for name, value in levels.items())])
+    if len(first.low):
+        text += f", interval at the end {first.low[-1]:.4g} to {first.high[-1]:.4g}"
+    if len(main) > 1:
+        text += f"; the first of {len(main)} seeds"
+    behind = [f"{line.name} ends at {line.y[-1]:.4g}" for line in lines if line.kind == "context"]
+    return "; ".join([text, *(f"{name} {value:.4g}" for name, value in levels.items()), *behind])

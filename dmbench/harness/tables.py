@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from dmbench.harness import bench_tables, formats
+from dmbench.harness import bench_tables, declared_tables, formats
+from dmbench.harness.declared_tables import cell, escaped
 from dmbench.harness.errors import RecordsError
 from dmbench.harness.judging import judge_subjects, summary
+from dmbench.harness.laid_out import laid_out
 from dmbench.harness.numbers import Paper
 from dmbench.harness.paths import PACKAGE, reference, write_whole
 from dmbench.harness.records import Record
@@ -59,9 +61,14 @@ def committed(folder: Path, papers: dict[str, Paper], records: list[Record]) -> 
         "verdicts.tex": _latex,
     }
     contents = {folder / "tables" / name: write(papers, judged) for name, write in writers.items()}
+    declared = laid_out(papers, judged)
+    for table in declared:
+        for suffix, layout in declared_tables.WRITERS.items():
+            contents[folder / "tables" / f"{table.stem}_{table.declared.key}.{suffix}"] = layout(table)
     readme = PACKAGE.parent / "README.md"
     shown = folder.resolve() == reference() and readme.exists()
     text = _with_summary(readme.read_text(encoding="utf-8"), papers, judged) if shown else ""
+    text = declared_tables.inserted(text, declared)
     speed, text = bench_tables.committed(folder, text)
     return contents | speed | ({readme: text} if shown else {})
 
@@ -83,6 +90,7 @@ def _with_summary(text: str, papers: dict[str, Paper], verdicts: list[Verdict]) 
 
 
 def _markdown(papers: dict[str, Paper], verdicts: list[Verdict]) -> str:
+    declared = laid_out(papers, verdicts)
     lines = [
         "# What the papers print, and what is measured",
         "",
@@ -99,10 +107,14 @@ def _markdown(papers: dict[str, Paper], verdicts: list[Verdict]) -> str:
             "",
             f"{paper.authors} ({paper.year}), *{paper.title}*{_place(paper)}. {counts}.",
             "",
+        ]
+        if whose == "dmbench":
+            lines += [line for table in declared if table.stem == stem for line in declared_tables.lines(table)]
+        lines += [
             "| number | printed | measured | difference | verdict | why, or how to get it |",
             "|---|---:|---:|---:|---|---|",
         ]
-        lines += ["| " + " | ".join(_cell(cell) for cell in _row(v)) + " |" for v in rows]
+        lines += ["| " + " | ".join(cell(text) for text in _row(v)) + " |" for v in rows]
         lines.append("")
     return "\n".join(lines)
 
@@ -116,10 +128,6 @@ def _place(paper: Paper) -> str:
 def _row(v: Verdict) -> list[str]:
     printed = f"{v.number.printed} {v.number.unit}"
     return [v.number.key, printed, formats.measured(v), formats.difference(v), v.kind, v.why]
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _csv(papers: dict[str, Paper], verdicts: list[Verdict]) -> str:
@@ -164,14 +172,8 @@ def _latex(papers: dict[str, Paper], verdicts: list[Verdict]) -> str:
         ]
         if v.whose != "dmbench":
             cells[0] += f" ({v.whose})"
-        lines.append(" & ".join(_escaped(cell) for cell in cells) + r" \\")
+        lines.append(" & ".join(escaped(text) for text in cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{longtable}", ""])
-
-
-def _escaped(text: str) -> str:
-    for character in "&%$#_{}":
-        text = text.replace(character, "\\" + character)
-    return text.replace("±", r"$\pm$").replace("\N{MINUS SIGN}", r"$-$")
 
 
 __all__ = ["check_tables", "committed", "write_tables"]

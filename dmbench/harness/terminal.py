@@ -5,9 +5,11 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from dmbench.harness import formats
 from dmbench.harness.judging import summary
+from dmbench.harness.laid_out import LaidOut
 from dmbench.harness.listener import Listener
 from dmbench.harness.measure import Outcome, Task
 from dmbench.harness.verdict import (
@@ -50,6 +52,28 @@ def print_verdicts(verdicts: list[Verdict], console: Console) -> None:
             )
     counts = ", ".join(f"{count} {kind}" for kind, count in summary(verdicts).items())
     console.print(f"{len(verdicts)} numbers: {counts}", highlight=False)
+
+
+def print_declared(table: LaidOut, console: Console) -> None:
+    """Print a declared table: on a terminal wide enough as one, elsewhere row by row, a cell a line."""
+    console.print(f"\n{table.declared.title}", style="bold", markup=False, highlight=False, soft_wrap=True)
+    rows = [[name, *map(str, cells)] for name, cells in table.rows]
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for heading, figure in zip(table.headings, table.figures, strict=True):
+        shown.add_column(Text(heading.replace(": ", ":\n")), justify="right" if figure else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*map(Text, row))
+    if console.is_terminal and shown.__rich_measure__(console, console.options).maximum <= console.width:
+        console.print(shown)
+    else:
+        width = max(map(len, table.headings[1:]))
+        for row in rows:
+            console.print(row[0], markup=False, highlight=False, soft_wrap=True)
+            for heading, text in zip(table.headings[1:], row[1:], strict=True):
+                if text:
+                    console.print(f"  {heading:{width}}  {text}", markup=False, highlight=False, soft_wrap=True)
+    if table.declared.note:
+        console.print(table.declared.note, markup=False, highlight=False, style="dim")
 
 
 def _table(verdicts: list[Verdict]) -> Table:

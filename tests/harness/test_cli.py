@@ -3,11 +3,13 @@
 import json
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 
 from dmbench import cli
-from dmbench.harness import paths
+from dmbench.harness import discovery, paths
+from dmbench.harness.numbers import read_paper
 from dmbench.harness.records import append, read
 from tests.harness import conftest
 from tests.harness.test_subjects import mypkg  # noqa: F401
@@ -130,7 +132,10 @@ def test_an_own_implementation_is_judged_apart_and_below_is_exit_1(toy, dmbench,
         (["run", "--impl", "double=mypkg:wrong_type"], "returned str, not a float. The contract: "),
         (["run", "--device", "cudda"], "--device cudda: "),
         (["data", "fetch", "nothing"], "unknown artifact nothing"),
-        (["compare", "here", "there"], "here is neither a results folder nor a commit that has records"),
+        (
+            ["compare", "here", "there"],
+            "here is neither a results folder nor a commit or implementation that has records",
+        ),
     ],
 )
 def test_wrong_words_are_one_line_and_exit_2(toy, dmbench, mypkg, words, complaint):  # noqa: F811
@@ -221,6 +226,55 @@ def test_compare_takes_commits_too(toy, dmbench, results_folder, record):
     append(results_folder, [record(value=2.0, commit="a" * 40), record(value=1.9, commit="b" * 40)])
     code, out, _ = dmbench("compare", "aaaaaaa", "bbbbbbb")
     assert (code, "outside its tolerance" in out) == (NOT_FINE, True)
+
+
+def test_compare_takes_implementations_and_tells_which_of_them_a_seed_favours(toy, dmbench, results_folder, record):
+    theirs = {"subject": {"double": "mine:f"}}
+    append(results_folder, [record("noisy", 9.5 + s, seed=s) for s in range(3)] + [record("two", 2.0)])
+    append(results_folder, [record("noisy", 10.5 + s, seed=s, **theirs) for s in range(2)])
+    code, out, _ = dmbench("compare", "dmbench", "double=mine:f")
+    assert "a seed of double=mine:f is better than one of dmbench with probability 0.67 [" in out
+    assert "3 and 2 seeds" in out
+    assert "1 numbers on both sides: 1 moved, 0 did not" in out
+    assert "toy/two" not in out  # theirs has none
+    assert code == FINE
+    found = json.loads(dmbench("compare", "double=mine:f", "dmbench", "--json")[1])["numbers"][0]["b_is_better"]
+    assert found[0] == pytest.approx(1 / 3)
+    err = dmbench("compare", "dmbench", "double=mine:g")[2]
+    assert "double=mine:g is neither" in err
+    assert err.strip().endswith("and of the implementations dmbench, double=mine:f")
+
+
+def test_compare_knows_that_lower_is_better_and_asks_for_two_seeds(toy, dmbench, results_folder, record):
+    toy["toy"].numbers["noisy"] = replace(toy["toy"].numbers["noisy"], better="lower")
+    theirs = {"subject": {"double": "mine:f"}}
+    append(results_folder, [record("noisy", 9.0 + s, seed=s) for s in range(2)])
+    append(results_folder, [record("noisy", 19.0, seed=0, **theirs)])
+    assert "is better than" not in dmbench("compare", "dmbench", "double=mine:f")[1]
+    append(results_folder, [record("noisy", 20.0, seed=1, **theirs)])
+    out = dmbench("compare", "dmbench", "double=mine:f")[1]
+    assert "a seed of double=mine:f is better than one of dmbench with probability 0.00 [0.00, 0.00]" in out
+
+
+def test_tables_prints_the_tables_that_papers_declare(toy, dmbench, results_folder, record, tmp_path, monkeypatch):
+    path = tmp_path / "toy.toml"
+    path.write_text(
+        conftest.PAPER
+        + """
+[[tables]]
+key = "all"
+title = "What there is"
+over = "which"
+rows = { two = "Two" }
+columns = [{ heading = "measured", number = "{which}", show = "measured" }]
+"""
+    )
+    monkeypatch.setattr(discovery, "papers", lambda folder=None: {"toy": read_paper(path)})
+    append(results_folder, [record("two", 2.001)])
+    code, out, _ = dmbench("tables", "--no-pictures")
+    assert code == FINE
+    assert "What there is\nTwo\n  measured  2.0010\n" in out
+    assert "toy_all.csv" in out
 
 
 def test_list_shows_numbers_and_parts(toy, dmbench):

@@ -1,16 +1,19 @@
 """The report: whole, safe against what anybody may name, the same for the same input, and without network."""
 
+import io
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
-from dmbench.harness import discovery, report_curves, report_pictures, report_svg
+from dmbench.harness import discovery, report_behind, report_curves, report_pictures, report_svg
 from dmbench.harness.artifacts import Artifact, File, Store
-from dmbench.harness.experiment import Picture
+from dmbench.harness.drawing import Backdrop, Picture, Source, picture
 from dmbench.harness.report import report
+from dmbench.harness.seeds import band
 from dmbench.harness.verdict import KINDS, judge
 
 VOID = {"meta", "input", "img", "wbr", "br", "link"}
@@ -65,7 +68,7 @@ def records(record):
 
 
 def draw(monkeypatch, function, *artifacts):
-    picture = Picture("toy", "drawing", "A drawing", artifacts, function)
+    picture = Picture("toy", "drawing", "A drawing", artifacts, function, words=function.__doc__ or "")
     monkeypatch.setattr(report_pictures, "pictures", lambda stem: (picture,))
 
 
@@ -229,10 +232,96 @@ def test_a_known_gap_is_drawn_around_the_tolerance(toy, record):
 def test_a_curve_is_drawn_against_each_clock_with_its_level_and_the_printed_value(toy, records):
     plots = [a["aria-label"] for a in Page(report(toy, records)).of("svg", "plot")]
     assert len(plots) == 2
-    assert plots[0].startswith("score from 9 to 9.95, update to 190")
+    assert plots[0].startswith("score from 9.02 to 9.97, update to 190")
     assert "cpu seconds to 19.25" in plots[1]
-    assert all("chance 8.5" in plot and "printed 10" in plot and "first of 5 seeds" in plot for plot in plots)
-    assert report(toy, records).count('<path class="line"') == 10
+    assert all("chance 8.5" in plot and "printed 10" in plot for plot in plots)
+
+
+def test_seeds_at_the_same_points_are_thin_lines_under_their_interquartile_mean_and_its_interval(toy, records):
+    text = report(toy, records)
+    assert text.count('<path class="seed" d="M52') == 10  # five seeds against each clock
+    assert text.count('<path class="line" d="M52') == text.count('<path class="area line" d="M52') == 2
+    assert "interquartile mean of the seeds, with its 95 % bootstrap interval" in text
+    ends = [curve(s)[-1]["score"] for s in range(5)]
+    value, low, high = (part[0] for part in band([[end] for end in ends]))
+    assert (value, ends[0], ends[-1]) == pytest.approx((9.97, 9.95, 9.99))
+    assert f"interval at the end {low:.4g} to {high:.4g}" in text
+
+
+def test_seeds_at_points_of_their_own_are_lines_of_their_own(toy, record):
+    rows = [[{"seconds": i + s, "score": float(i)} for i in range(3)] for s in range(2)]
+    (figure,) = curves_of(toy, [record("noisy", 9.0, seed=s, curve=rows[s]) for s in range(2)])
+    assert figure.count('<path class="line" d="M') == 2
+    assert "area" not in figure
+    assert "the first of 2 seeds" in figure
+
+
+def test_one_runs_error_is_a_band_of_two_standard_errors_and_no_plot(toy, record):
+    rows = [{"step": i, "score": 10.0 * i, "score_error": 1.0} for i in range(3)]
+    (figure,) = curves_of(toy, [record("noisy", 9.0, seed=0, curve=rows)])
+    (shown,) = Page(figure).of("svg", "plot")
+    assert "interval at the end 18.04 to 21.96" in shown["aria-label"]
+    assert "1.96 standard errors" in figure
+
+
+def test_the_papers_words_name_the_axes_and_the_key_that_is_judged(toy, record):
+    rows = [{"step": i, "value": 1.0 + i, "score": 9.0 + i} for i in range(3)]
+    labels = {"judged": "score", "score": "average score, points", "step": "agent steps"}
+    found = curves_of(toy, [record("noisy", 10.4, seed=0, curve=rows)], labels)
+    first, second = Page(found[0]).of("svg", "plot")
+    assert first["aria-label"].startswith("average score, points from 9 to 11, agent steps to 2")
+    assert "printed 10" in first["aria-label"]  # though the record is not the curve's last value
+    assert second["aria-label"].startswith("value from 1 to 3")
+    assert "printed" not in second["aria-label"]
+
+
+def test_of_three_lines_only_the_judged_one_is_drawn_against_time_as_well(toy, record):
+    rows = [{"step": i, "episodes": i, "seconds": 2.0 * i, "a": i + 0.5, "b": i / 2, "c": i / 3} for i in range(3)]
+    (figure,) = curves_of(toy, [record("noisy", 9.0, seed=0, curve=rows)], {"judged": "b"})
+    shown = [a["aria-label"].split("; ")[0] for a in Page(figure).of("svg", "plot")]
+    assert [text[0] for text in shown] == ["b", "a", "c", "b"]
+    assert [text.rpartition(", ")[2] for text in shown] == ["step to 2"] * 3 + ["seconds to 4"]
+
+
+BACKDROP = Backdrop("Theirs <i>", "step", "score", [0, 1, 2, 3, 4, 5], [[0, 1, 2, 3, 4, 5], [2, 3, 4, 5, 6, 7]])
+
+
+def test_somebody_elses_curves_lie_behind_as_far_as_ours_go_and_are_named(toy, record):
+    rows = [{"step": i, "value": 1.0 + i, "score": 9.0 + i} for i in range(4)]
+    (figure,) = curves_of(toy, [record("noisy", 9.0, seed=0, curve=rows)], behind=lambda stem, name: [BACKDROP])
+    value, score = Page(figure).of("svg", "plot")
+    assert "Theirs <i> ends at 4" in score["aria-label"]
+    assert "Theirs" not in value["aria-label"]
+    assert "Theirs &lt;i&gt;</span>" in figure
+    assert figure.index('class="area context" d="M52') < figure.index('<path class="context" d="M52')
+    short = [{"step": i / 4, "score": 9.0 + i} for i in range(4)]
+    (figure,) = curves_of(toy, [record("noisy", 9.0, seed=0, curve=short)], behind=lambda stem, name: [BACKDROP])
+    assert "Theirs" not in figure
+
+
+def test_backdrops_are_read_where_their_files_are_and_never_fetched(toy, monkeypatch, tmp_path):
+    calls = []
+
+    def draws(ctx, experiment):
+        calls.append((experiment.name, sorted(ctx.files("pixels"))))
+        return BACKDROP if len(calls) == 1 else 1 / 0
+
+    registry = {"pixels": Artifact("pixels", "Pixels", "none", (File("pixels.bin", "", 1),))}
+    monkeypatch.setattr(Store, "from_environment", classmethod(lambda cls: Store(registry)))
+    monkeypatch.setattr(Store, "_fetch", lambda *_: pytest.fail("a report fetches nothing"))
+    monkeypatch.setattr(report_behind, "backdrops", lambda stem: (Source(stem, ("pixels",), draws),))
+    monkeypatch.setenv("DMBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("DMBENCH_DATA", str(tmp_path))
+    assert report_behind.behind("toy", "noisy") == []
+    (tmp_path / "pixels.bin").write_bytes(b"x")
+    assert report_behind.behind("toy", "noisy") == [BACKDROP]
+    assert report_behind.behind("toy", "noisy") == []  # it failed, and is left out
+    assert calls == [("noisy", ["pixels.bin"])] * 2
+    assert report_behind.behind("toy", "no such experiment") == []
+
+
+def curves_of(papers, records, labels=None, behind=lambda stem, name: []):
+    return report_curves.curves([judge(papers["toy"].numbers["noisy"], records)], labels, behind)
 
 
 def test_a_curves_ends_lie_in_the_corners_of_its_frame(toy, record):
@@ -301,6 +390,35 @@ def test_a_picture_is_embedded_with_its_words(toy, monkeypatch):
     assert (image["width"], image["height"]) == ("200", "100")
     assert Page(report(toy, [], draw=False)).of("img") == []
     assert "dmbench tables --pictures" in report(toy, [], draw=False)
+
+
+def test_a_moving_picture_waits_to_be_asked_for(toy, monkeypatch):
+    stream = io.BytesIO()
+    frames = [Image.new("L", (30, 20), shade) for shade in (0, 255)]
+    frames[0].save(stream, "GIF", save_all=True, append_images=frames[1:])
+    draw(monkeypatch, lambda ctx: stream.getvalue())
+    page = Page(report(toy, []))
+    (image,) = page.of("img")
+    assert image["src"].startswith("data:image/gif;base64,R0lGOD")
+    assert (image["width"], image["height"]) == ("30", "20")
+    assert "open" not in page.of("details")[-1]
+    assert page.stray == page.open == []
+    draw(monkeypatch, lambda ctx: b"no GIF")
+    assert "A drawing: failed: ValueError: gave bytes that are no GIF" in Page(report(toy, [])).text
+
+
+def test_a_picture_over_cases_is_one_for_each_with_its_words_and_artifacts():
+    def drawing(ctx, game):
+        """Of {game}.
+
+        Seen {game}.
+        """
+        return game
+
+    drawing.__module__ = "dmbench.experiments._toy_pictures"
+    first, second = picture("agent_{game}", over={"game": ("go", "chess")})(drawing).pictures
+    assert (first.stem, first.name, first.title, first.artifacts) == ("toy", "drawing_go", "Of go.", ("agent_go",))
+    assert (second.words, second.function(None, **second.case)) == ("Of chess. Seen chess.", "chess")
 
 
 def test_a_picture_that_fails_leaves_a_line_and_the_rest(toy, records, monkeypatch):

@@ -100,7 +100,10 @@ def run(
         list[str] | None,
         typer.Option(help="Measure yours: NAME=module:attribute. `dmbench list STEM` names the parts."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes [default: for many quick tasks on a CPU, as many as cores; else 1]."),
+    ] = None,
     resume: Annotated[
         bool | None,
         typer.Option(
@@ -150,7 +153,8 @@ def run(
     listener = Bars(console, len(tasks), expected) if console.is_terminal else Lines(console, len(tasks))
     with listener if isinstance(listener, Bars) else nullcontext():
         try:
-            done = runner.run(chosen, settings, seeds=seeds, workers=workers, listener=listener)
+            count = workers or runner.processes(tasks, settings.device)
+            done = runner.run(chosen, settings, seeds=seeds, workers=count, listener=listener)
         except KeyboardInterrupt:
             listener.__exit__() if isinstance(listener, Bars) else None
             _fail("interrupted; what was measured is recorded, and --resume goes on from there", INTERRUPTED)

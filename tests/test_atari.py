@@ -108,6 +108,13 @@ def test_an_episode_of_2015_begins_after_at_most_thirty_noops_and_of_2013_at_onc
     assert torch.equal(at_once[0], at_once[2])
 
 
+def test_no_ops_are_nought_to_thirty():
+    environments = nature("breakout")
+    environments.reset([0])
+    seen = [int(environments._env.reset()[1]["episode_frame_number"][0]) for _ in range(250)]
+    assert sorted(set(seen)) == list(range(31))
+
+
 def test_actions_are_minimal_and_never_sticky():
     assert [playing_atari(game).actions for game in GAMES] == [9, 4, 9, 6, 6, 18, 6]
     environments = playing_atari("breakout", 2)
@@ -174,10 +181,10 @@ def test_an_unknown_game_is_told_with_the_nearest_names():
 
 def test_a_missing_rom_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("ALE_ROMS_DIR", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="the ROM of pong is missing: pip install"):
+    with pytest.raises(FileNotFoundError, match="the ROM of pong is missing: unset ALE_ROMS_DIR"):
         nature("pong")
     (tmp_path / "pong.bin").write_bytes(b"no game")
-    with pytest.raises(FileNotFoundError, match="the ROM of pong is damaged: pip install"):
+    with pytest.raises(FileNotFoundError, match="the ROM of pong is damaged: unset ALE_ROMS_DIR"):
         nature("pong")
 
 
@@ -187,7 +194,8 @@ def test_an_illegal_action_is_told_with_the_legal_ones():
     for bad, words in (
         (torch.tensor([0, 6]), "illegal action 6: this game has the actions 0 to 5"),
         (torch.tensor([-1, 0]), "illegal action -1"),
-        (torch.tensor([0.0, 1.0]), "need 2 whole numbers"),
+        (torch.tensor([0.0, 1.0]), r"need 2 whole numbers as actions.*: torch.float32 of shape \(2,\)"),
+        (torch.tensor([False, True]), "need 2 whole numbers as actions.*: torch.bool of shape"),
         (torch.tensor([0]), "need 2 whole numbers"),
         ([0, 1], "need 2 whole numbers"),
     ):

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
+from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 from safetensors.torch import load
 from torch import nn
 
@@ -259,8 +261,10 @@ TINY = Recipe(
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_every_episode_that_begins_is_counted_once(count):
     rewards = [[1.0], [10.0] * 7, [100.0, 100.0], [1000.0] * 3]
-    scores = play(Scripted(rewards, count), random_player(2, 0), 4, 0)
+    environments = Scripted(rewards, count)
+    scores = play(environments, random_player(2, 0), 4, 0)
     assert scores == [1.0, 70.0, 200.0, 3000.0]
+    assert environments.begun == [0, 1, 2, 3, 0][: max(count, 4)]  # what is finished and has no more to do idles
 
 
 def test_a_reward_that_is_not_finite_is_told():
@@ -516,6 +520,44 @@ def test_a_policy_that_takes_an_illegal_action_is_one_line(tmp_path):
     assert reason == "the policy cannot be scored: illegal action 4: this game has the actions 0 to 3"
 
 
+class Fails:
+    """A policy that fails once it is past the check, in two lines."""
+
+    calls = 0
+
+    @staticmethod
+    def policy(game, actions):
+        def play(frames):
+            Fails.calls += 1
+            if Fails.calls > 3:
+                raise RuntimeError("no joystick\nat all")
+            return torch.zeros(len(frames), dtype=torch.int64)
+
+        return play
+
+
+def test_a_policy_that_raises_fails_its_number_in_one_line(tmp_path):
+    done = run([papers()["dqn"].numbers["breakout_2013"]], Settings(tmp_path), implementations={"dqn": Fails})
+    assert [(o.failed, o.reason, o.records) for o in done.outcomes] == [(True, "RuntimeError: no joystick", ())]
+
+
+@pytest.mark.data
+def test_an_environment_that_answers_nan_fails_its_number_in_one_line(tmp_path, artifact, monkeypatch):
+    artifact("sb3_dqn_cartpole")
+    answer = (np.full(4, np.nan, np.float32), 1.0, False, False, {})
+    monkeypatch.setattr(CartPoleEnv, "step", lambda self, action: answer)
+    done = run([papers()["dqn"].numbers["sb3_cartpole"]], Settings(tmp_path), seeds=1)
+    reason = "FloatingPointError: CartPole-v1 answered [nan, nan, nan, nan], which is not finite"
+    assert [(o.failed, o.reason, o.records) for o in done.outcomes] == [(True, reason, ())]
+
+
+def test_a_missing_rom_fails_its_number_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("ALE_ROMS_DIR", str(tmp_path))
+    done = run([papers()["dqn"].numbers["random_pong_2013"]], Settings(tmp_path), seeds=1)
+    reason = "FileNotFoundError: the ROM of pong is missing: unset ALE_ROMS_DIR"
+    assert [(o.failed, o.reason, o.records) for o in done.outcomes] == [(True, reason, ())]
+
+
 def test_a_users_policy_is_scored_as_it_is(tmp_path):
     class Fire:
         @staticmethod
@@ -532,6 +574,8 @@ def test_a_users_policy_is_scored_as_it_is(tmp_path):
     ("build", "words"),
     [
         (lambda actions: nn.Sequential(nn.Flatten(), nn.AvgPool1d(28_224)), "expected|Float|not implemented|shape"),
+        (lambda actions: lambda frames: torch.full((2, 4), float("nan")), "values that are not finite: .nan, nan"),
+        (lambda actions: lambda frames: torch.zeros(2, 3), "values of shape .2, 3. for two states and four actions"),
         (type("A", (), {"policy": staticmethod(lambda g, a: lambda f: torch.full((2,), 4))}), "illegal action 4"),
         (type("B", (), {"policy": staticmethod(lambda g, a: lambda f: f.float().mean((1, 2, 3)))}), "whole numbers"),
     ],

@@ -79,7 +79,7 @@ def test_an_illegal_action_is_told():
     [
         (torch.tensor([[2.5]]), "illegal action 2.5: this task's lie in -2 to 2"),
         (torch.tensor([[float("nan")]]), "illegal action nan"),
-        (torch.zeros(1), "need actions as a floating-point tensor of shape .1, 1.: .1,."),
+        (torch.zeros(1), "need actions as a floating-point tensor of shape .1, 1.: torch.float32 of shape .1,."),
         (torch.zeros(1, 1, dtype=torch.int64), "need actions as a floating-point tensor"),
     ],
 )

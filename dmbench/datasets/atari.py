@@ -9,7 +9,9 @@ Sticky actions are off, the actions are the game's minimal set, and nothing fire
 """
 
 import difflib
+import os
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,34 @@ from dmbench.datasets.environments import Step, check_actions
 
 GAMES = ("beam_rider", "breakout", "enduro", "pong", "qbert", "seaquest", "space_invaders")
 HOUR = 60 * 60 * 60  # frames
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a paper shows a game.
+
+    skip: frames an action is held for; the last one is seen. limit: frames after which an episode is truncated, no-ops
+    not counted. maximum: see the maximum of the last two frames. noops: at most so many frames of doing nothing at the
+    start, each number from 0 as likely. height: rows a screen is shrunk to. top: the first of the 84 that are kept.
+    """
+
+    skip: int
+    limit: int
+    maximum: bool = False
+    noops: int = 0
+    height: int = 84
+    top: int = 0
+
+
+def protocol_2013(game: str, skip: int | None = None) -> Protocol:
+    """Return the protocol of `playing_atari`."""
+    frames = (3 if game == "space_invaders" else 4) if skip is None else skip
+    return Protocol(skip=frames, height=110, top=18, limit=HOUR // 2)
+
+
+def protocol_2015(skip: int = 4, minutes: float = 30) -> Protocol:
+    """Return the protocol of `nature`."""
+    return Protocol(skip=skip, maximum=True, noops=30, limit=round(minutes * HOUR / 60))
 
 
 def playing_atari(game: str, count: int = 1, *, skip: int | None = None) -> "Atari":
@@ -35,8 +65,7 @@ def playing_atari(game: str, count: int = 1, *, skip: int | None = None) -> "Ata
 
     Raises: ValueError: unknown game. FileNotFoundError: its ROM is missing.
     """
-    frames = (3 if game == "space_invaders" else 4) if skip is None else skip
-    return Atari(game, count, skip=frames, height=110, top=18, limit=HOUR // 2)
+    return Atari(game, count, **asdict(protocol_2013(game, skip)))
 
 
 def nature(game: str, count: int = 1, *, skip: int = 4, minutes: float = 30) -> "Atari":
@@ -51,19 +80,11 @@ def nature(game: str, count: int = 1, *, skip: int = 4, minutes: float = 30) -> 
 
     Raises: ValueError: unknown game. FileNotFoundError: its ROM is missing.
     """
-    return Atari(game, count, skip=skip, maximum=True, noops=30, limit=round(minutes * HOUR / 60))
+    return Atari(game, count, **asdict(protocol_2015(skip, minutes)))
 
 
 class Atari:
-    """N copies of a game (dmbench.datasets.environments.Environments).
-
-    Args:
-        skip: frames an action is held for; the last one is seen.
-        maximum: see the maximum of the last two frames.
-        noops: at most so many frames of doing nothing at the start, at least 1; 0: none.
-        limit: frames after which an episode is truncated.
-        height: rows a screen is shrunk to. top: the first of the 84 rows that are kept.
-    """
+    """N copies of a game (dmbench.datasets.environments.Environments), shown as a `Protocol` with these fields says."""
 
     shape: tuple[int, ...] = (84, 84)
     dtype = torch.uint8
@@ -97,7 +118,7 @@ class Atari:
             stack_num=1,
             frameskip=skip,
             maxpool=maximum,
-            noop_max=noops,
+            noop_max=noops + 1 if noops else 0,  # the emulator's own bound is exclusive
             episodic_life=False,
             life_loss_info=False,
             reward_clipping=False,
@@ -158,11 +179,11 @@ def check_game(game: str) -> None:
         close = difflib.get_close_matches(game.lower().replace("-", "_"), known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(close)}?" if close else f"the papers' are {', '.join(GAMES)}"
         raise ValueError(f"unknown game {game}: {hint}")
+    mend = "unset ALE_ROMS_DIR" if "ALE_ROMS_DIR" in os.environ else "pip install --force-reinstall ale-py"
     try:
         path = roms.get_rom_path(game)
     except (OSError, NotADirectoryError) as error:
-        path = None
         reason = "is damaged" if "hash" in str(error) else "is missing"
-        raise FileNotFoundError(f"the ROM of {game} {reason}: pip install --force-reinstall ale-py") from error
+        raise FileNotFoundError(f"the ROM of {game} {reason}: {mend}") from error
     if path is None or not Path(path).exists():
-        raise FileNotFoundError(f"the ROM of {game} is missing: pip install --force-reinstall ale-py")
+        raise FileNotFoundError(f"the ROM of {game} is missing: {mend}")

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
 
 class Step(NamedTuple):
     """What N environments answer: observations (N, ...), raw rewards (N,) float64, and how each episode stands.
@@ -50,9 +52,8 @@ class Environments(Protocol):
 
 def check_actions(actions: Tensor, count: int, choices: int) -> None:
     """Raise ValueError unless actions are (count,) whole numbers in [0, choices)."""
-    if not isinstance(actions, Tensor) or actions.dtype.is_floating_point or actions.shape != (count,):
-        given = tuple(actions.shape) if isinstance(actions, Tensor) else type(actions).__name__
-        raise ValueError(f"need {count} whole numbers as actions, a tensor of shape ({count},): {given}")
+    if not isinstance(actions, Tensor) or actions.dtype not in WHOLE or actions.shape != (count,):
+        raise ValueError(f"need {count} whole numbers as actions, a tensor of shape ({count},): {_told(actions)}")
     legal = (actions >= 0) & (actions < choices)
     if not bool(legal.all()):
         raise ValueError(f"illegal action {int(actions[~legal][0])}: this game has the actions 0 to {choices - 1}")
@@ -62,14 +63,19 @@ def check_bounded(actions: Tensor, count: int, low: Any, high: Any) -> None:
     """Raise ValueError unless actions are (count, A) numbers within the bounds low and high, each (A,)."""
     shape = (count, *np.shape(low))
     if not isinstance(actions, Tensor) or not actions.dtype.is_floating_point or actions.shape != shape:
-        given = tuple(actions.shape) if isinstance(actions, Tensor) else type(actions).__name__
-        raise ValueError(f"need actions as a floating-point tensor of shape {shape}: {given}")
+        raise ValueError(f"need actions as a floating-point tensor of shape {shape}: {_told(actions)}")
     values = actions.detach().cpu().double().numpy()
     legal = (values >= low) & (values <= high)
     if not legal.all():
         raise ValueError(
             f"illegal action {values[~legal][0]:g}: this task's lie in {np.min(low):g} to {np.max(high):g}"
         )
+
+
+def _told(actions: Any) -> str:
+    if not isinstance(actions, Tensor):
+        return type(actions).__name__
+    return f"{actions.dtype} of shape {tuple(actions.shape)}"
 
 
 class Tasks:
@@ -88,7 +94,7 @@ class Tasks:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # gymnasium's own: that a newer version of the task exists
-                self._tasks = [gymnasium.make(name) for _ in range(count)]
+                self._tasks = [gymnasium.make(name, disable_env_checker=True) for _ in range(count)]
         except gymnasium.error.Error as error:
             close = difflib.get_close_matches(name, list(gymnasium.registry), n=3, cutoff=0.4)
             hint = f": did you mean {' or '.join(close)}?" if close else ""
@@ -98,8 +104,8 @@ class Tasks:
         self.actions = int(getattr(space, "n", 0))
         self.low, self.high = (getattr(space, bound, None) for bound in ("low", "high"))
         self.shape = tuple(self._tasks[0].observation_space.shape or ())
-        self._observations = torch.zeros(count, *self.shape)
-        self._over = torch.ones(count, dtype=torch.bool)
+        self._seen = np.zeros((count, *self.shape), np.float32)
+        self._over = [True] * count
         self._sent = torch.zeros(count, dtype=torch.int64)
 
     def reset(self, seeds: Sequence[int]) -> Tensor:
@@ -107,10 +113,10 @@ class Tasks:
 
     def restart(self, which: Tensor, seeds: Sequence[int]) -> Tensor:
         for index, seed in zip(which.nonzero()[:, 0].tolist(), seeds, strict=True):
-            observation, _ = self._tasks[index].reset(seed=int(seed))
-            self._observations[index] = self._finite(observation)
+            self._seen[index], _ = self._tasks[index].reset(seed=int(seed))
             self._over[index] = False
-        return self._observations.clone()
+        self._check_finite(self._seen)
+        return torch.tensor(self._seen)
 
     def send(self, actions: Tensor) -> None:
         if self.actions:
@@ -120,23 +126,26 @@ class Tasks:
         self._sent = actions
 
     def receive(self) -> Step:
-        rewards = torch.zeros(self.count, dtype=torch.float64)
-        terminal, truncated = (torch.zeros(self.count, dtype=torch.bool) for _ in range(2))
+        actions = self._sent.tolist() if self.actions else self._sent.cpu().numpy()
+        rewards = np.zeros(self.count)
+        terminal, truncated = [False] * self.count, [False] * self.count
         for index, task in enumerate(self._tasks):
             if self._over[index]:
                 continue
-            action = int(self._sent[index]) if self.actions else self._sent[index].cpu().numpy()
-            observation, reward, ended, cut, _ = task.step(action)
-            self._observations[index] = self._finite(observation)
-            rewards[index] = float(self._finite(np.asarray(reward)))
+            self._seen[index], rewards[index], ended, cut, _ = task.step(actions[index])
             terminal[index], truncated[index] = bool(ended), bool(cut) and not ended
             self._over[index] = bool(ended or cut)
+        self._check_finite(self._seen)
+        self._check_finite(rewards)
         return Step(
-            self._observations.clone(), rewards, terminal, truncated, torch.zeros(self.count, dtype=torch.int64)
+            torch.tensor(self._seen),
+            torch.from_numpy(rewards),
+            torch.tensor(terminal),
+            torch.tensor(truncated),
+            torch.zeros(self.count, dtype=torch.int64),
         )
 
-    def _finite(self, value: Any) -> Tensor:
-        tensor = torch.as_tensor(np.asarray(value), dtype=torch.float64)
-        if not bool(torch.isfinite(tensor).all()):
-            raise FloatingPointError(f"{self.name} answered {tensor.tolist()}, which is not finite")
-        return tensor
+    def _check_finite(self, answers: np.ndarray) -> None:
+        if not (finite := np.isfinite(answers)).all():
+            row = int(np.argmin(finite.reshape(self.count, -1).all(axis=1)))
+            raise FloatingPointError(f"{self.name} answered {answers[row].tolist()}, which is not finite")

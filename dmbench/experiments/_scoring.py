@@ -4,10 +4,12 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dmbench.agents.parts.replay import Stack
+from dmbench.datasets.emulator import Emulator
 from dmbench.datasets.environments import Environments
 
 EPISODES_A_SEED = 100_000  # episodes of one seed are numbered from seed x this, so that no two seeds share one
@@ -47,19 +49,39 @@ def play(
         environments.send(policy(states.push(observations, first)))
         observations, rewards, terminal, truncated, _ = environments.receive()
         first = terminal | truncated
-        for index, number in enumerate(place):
-            if number is None:
-                continue
-            reward = float(rewards[index])
+        over = first.tolist()
+        begins = torch.zeros(count, dtype=torch.bool)
+        for index, reward in enumerate(rewards.tolist()):
+            if (number := place[index]) is None:
+                continue  # no episode is left for it: it idles until the others are done
             if not math.isfinite(reward):
                 raise FloatingPointError(f"the environment's reward is {reward}, which is not finite")
             scores[number % EPISODES_A_SEED] += reward
-            if first[index]:
+            if over[index]:
                 place[index] = next(seeds, None)
+                begins[index] = place[index] is not None
                 done += 1
                 tell(done, episodes)
-        if bool(first.any()):
-            observations = environments.restart(first, [place[i] or 0 for i in first.nonzero()[:, 0].tolist()])
+        if bool(begins.any()):
+            next_ones = [
+                number for number, begun in zip(place, begins.tolist(), strict=True) if begun and number is not None
+            ]
+            observations = environments.restart(begins, next_ones)
+    return scores
+
+
+def play_at_random(
+    emulator: Emulator,
+    episodes: int,
+    seed: int,
+    *,
+    tell: Callable[[float, float], None] = lambda done, total: None,
+) -> list[float]:
+    """Return the score of each of `episodes` episodes of a random player, each with random numbers of its own."""
+    scores = []
+    for number in range(episodes):
+        scores.append(emulator.at_random(np.random.default_rng((seed, number))))
+        tell(number + 1, episodes)
     return scores
 
 

@@ -7,6 +7,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from dmbench.harness.artifacts import Store
 from dmbench.harness.discovery import experiment_of
 from dmbench.harness.errors import RecordsError, UsageError, nearest
@@ -16,6 +18,8 @@ from dmbench.harness.measure import Outcome, Settings, Task, measure
 from dmbench.harness.numbers import Number, Paper
 from dmbench.harness.records import Record, append
 from dmbench.harness.workers import in_processes
+
+TASKS_A_PROCESS = 10  # fewer are done before another process has begun
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,13 @@ def plan(numbers: Sequence[Number], seeds: int | None) -> list[Task]:
         for seed in range(count) if found.seeds else [None]:
             tasks.append(Task(found.stem, found.name, found.numbers, found.tier, seed))
     return tasks
+
+
+def processes(tasks: Sequence[Task], device: str) -> int:
+    """Return how many processes are worth their start: several for many quick tasks on a CPU, as torch has threads."""
+    if device.startswith("cuda") or any(task.tier != "quick" for task in tasks):
+        return 1
+    return max(1, min(torch.get_num_threads(), len(tasks) // TASKS_A_PROCESS))
 
 
 def run(

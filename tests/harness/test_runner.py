@@ -12,10 +12,10 @@ from dmbench.harness import runner as running
 from dmbench.harness.artifacts import Store
 from dmbench.harness.errors import ArtifactError, DamagedArtifact, RecordsError, UsageError
 from dmbench.harness.judging import judge_all
-from dmbench.harness.measure import Settings, measure
+from dmbench.harness.measure import Settings, Task, measure
 from dmbench.harness.paths import PACKAGE
 from dmbench.harness.records import append, read
-from dmbench.harness.runner import Selection, plan, run
+from dmbench.harness.runner import Selection, plan, processes, run
 
 
 def numbers(toy, *keys):
@@ -26,6 +26,15 @@ def test_a_plan_has_one_task_an_experiment_and_seed_quick_ones_first(toy):
     tasks = plan(numbers(toy, "noisy", "two", "elsewhere"), seeds=None)
     assert [(t.experiment, t.seed) for t in tasks] == [("two", None), *[("noisy", s) for s in range(5)]]
     assert len(plan(numbers(toy, "noisy", "two"), seeds=2)) == 3
+
+
+def test_many_quick_tasks_on_a_cpu_take_every_core_and_others_one_process(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    quick, slow = (Task("toy", "two", ("two",), tier, 0) for tier in ("quick", "slow"))
+    counts = [processes([quick] * many, "cpu") for many in (0, 1, 19, 20, 39, 40, 900)]
+    assert counts == [1, 1, 1, 2, 3, 4, 4]
+    assert processes([quick] * 900 + [slow], "cpu") == 1
+    assert processes([quick] * 900, "cuda:0") == 1
 
 
 def test_a_run_records_each_number_with_what_it_was_measured_by(toy, tmp_path):

@@ -164,7 +164,7 @@ ADAM = Recipe(
 )
 # Agent steps: more than Dopamine's five-seed curves need to pass the number of 2013, where they pass it.
 ADAM_STEPS = {
-    "enduro": 1_500_000,
+    "enduro": 2_000_000,
     "beam_rider": 3_000_000,
     "space_invaders": 3_500_000,
     "qbert": 6_000_000,

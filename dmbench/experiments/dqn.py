@@ -181,7 +181,7 @@ ADAM = Recipe(
 )
 # Agent steps: more than Dopamine's five-seed curves need to pass the number of 2013, where they pass it.
 ADAM_STEPS = {
-    "enduro": 1_500_000,
+    "enduro": 2_000_000,
     "beam_rider": 2_000_000,
     "space_invaders": 2_000_000,
     "qbert": 6_000_000,
@@ -241,7 +241,7 @@ def scored_network(ctx: Context, game: str, environments: Any, make: Any, recipe
     if hasattr(build, "policy"):
         return build.policy(game, environments.actions)
     if ctx.device.type == "cuda":  # which is fast enough for more of them, and to wait for each beginning of an episode
-        recipe = dataclasses.replace(recipe, environments=max(ON_A_GPU, recipe.environments))
+        recipe = replace(recipe, environments=max(ON_A_GPU, recipe.environments))
         network = train(ctx, lambda count: SparedAtari(lambda: make(1), count), build(environments.actions), recipe)
     else:
         network = train(ctx, make, build(environments.actions), recipe)

@@ -1,8 +1,8 @@
 """Adam: running means of the gradient and its square, both corrected for their start at zero.
 
-Sources: Kingma and Ba (2015), arXiv:1412.6980, Algorithm 1; amsgrad: Reddi et al. (2018), Algorithm 2, with the correction
-kept; decoupled decay: Loshchilov and Hutter (2019), arXiv:1711.05101, Algorithm 2. Symbols: w weight, g gradient, m, v
-first and second moment, t number of updates.
+Sources: Kingma and Ba (2015), arXiv:1412.6980, Algorithm 1; amsgrad: Reddi et al. (2018), Algorithm 2, here with the
+correction; decoupled decay: Loshchilov and Hutter (2019), arXiv:1711.05101, Algorithm 2. Symbols: w weight, g gradient,
+m, v first and second moment, t number of updates.
 
     m = beta1 m + (1 - beta1) g,    v = beta2 v + (1 - beta2) g^2
     w = w - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)

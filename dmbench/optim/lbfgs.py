@@ -1,8 +1,9 @@
 """L-BFGS: a quasi-Newton direction from the last few steps and changes of the gradient.
 
-Source: Nocedal and Wright (2006), Numerical Optimization, 2nd ed.: Algorithm 7.4 (two-loop recursion), 3.5 and 3.6 (line
-search for the strong Wolfe conditions, here with bisection). Symbols: w weights as one vector, g its gradient, s, y the
-last steps and changes of g, H0 = (s . y) / (y . y) the first guess of the inverse Hessian, d direction, t step along it.
+Source: Nocedal and Wright (2006), Numerical Optimization, 2nd ed.: Algorithm 7.4 (two-loop recursion), 3.5 and 3.6
+(line search for the strong Wolfe conditions, here with bisection). Symbols: w weights as one vector, g its gradient,
+s, y the last steps and changes of g, H0 = (s . y) / (y . y) the first guess of the inverse Hessian, d direction, t step
+along it.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,8 +26,8 @@ class LBFGS(torch.optim.Optimizer):
     Args:
         params: weights, in one group.
         lr: step along the direction where there is no line search; the first one is at most lr / |g|_1.
-        max_iter: iterations a call. max_eval: closures a call, after which no iteration begins; None: a quarter more than
-            max_iter. history_size: pairs (s, y) kept.
+        max_iter: iterations a call. max_eval: closures a call, after which no iteration begins; None: a quarter more
+            than max_iter. history_size: pairs (s, y) kept.
         tolerance_grad: end when no gradient is larger. tolerance_change: end when no weight, or the loss, moves more.
         line_search_fn: None, or "strong_wolfe": search from t = lr.
 
@@ -50,7 +51,13 @@ class LBFGS(torch.optim.Optimizer):
         if line_search_fn not in (None, "strong_wolfe"):
             raise ValueError(f"line_search_fn must be None or strong_wolfe: {line_search_fn}")
         most = max_iter * 5 // 4 if max_eval is None else max_eval
-        options = {"lr": lr, "max_iter": max_iter, "max_eval": most, "history_size": history_size, "line_search_fn": line_search_fn}
+        options = {
+            "lr": lr,
+            "max_iter": max_iter,
+            "max_eval": most,
+            "history_size": history_size,
+            "line_search_fn": line_search_fn,
+        }
         options |= {"tolerance_grad": tolerance_grad, "tolerance_change": tolerance_change}
         super().__init__(params, options)
         if len(self.param_groups) != 1:
@@ -58,7 +65,7 @@ class LBFGS(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
-        """Minimise; return the closure's first answer. The closure clears gradients, and returns the loss after backward.
+        """Minimise; return the closure's first answer. It clears gradients, and returns the loss after its backward.
 
         Raises: FloatingPointError: a gradient is not finite; the weights are those where it was.
         """

@@ -5,7 +5,7 @@ Eqs. 38 to 41. Symbols: w weight, g gradient, n running mean of g^2, m of g, del
 
     n = alpha n + (1 - alpha) g^2,    w = w - lr g / (sqrt(n) + eps)
 
-Differs from Graves: eps stands outside the root, as torch and the lecture's followers have it. The form with eps inside,
+Differs from Graves: eps stands outside the root, as in torch. The form with eps inside,
 which the DQN papers use, is `dmbench.agents.parts.rmsprop`.
 """
 

@@ -1,14 +1,14 @@
 """Stochastic gradient descent: plain, with momentum, and with Nesterov's momentum.
 
-Sources: Polyak (1964); Nesterov (1983), in the form of Sutskever, Martens, Dahl and Hinton (2013), "On the importance of
-initialization and momentum in deep learning", Eqs. 1 to 4. Symbols: w weight, g gradient, v velocity, mu momentum.
+Sources: Polyak (1964); Nesterov (1983), in the form of Sutskever, Martens, Dahl and Hinton (2013), "On the importance
+of initialization and momentum in deep learning", Eqs. 1 to 4. Symbols: w weight, g gradient, v velocity, mu momentum.
 
 The velocity holds gradients, and the learning rate multiplies it where it is used:
 
     v = mu v + (1 - dampening) g,    w = w - lr v    (momentum)    or    w = w - lr (g + mu v)    (Nesterov)
 
-Differs from the paper: 1. there the rate is inside, v = mu v - lr g, w = w + v. With a constant rate the weights are the
-same; when the rate changes, here it scales all of the velocity at once, there only what comes after. 2. Nesterov's
+Differs from the paper: 1. there the rate is inside, v = mu v - lr g, w = w + v. With a constant rate the weights are
+the same; when the rate changes, here it scales all of the velocity at once, there only what comes after. 2. Nesterov's
 gradient is taken there at w + mu v. Here w stands for that point, so that a gradient where the weights are is enough.
 """
 

@@ -20,9 +20,7 @@ class Elementwise(torch.optim.Optimizer):
     Raises: ValueError: lr or weight_decay is negative or not finite.
     """
 
-    def __init__(
-        self, params: Iterable[Any], lr: float, weight_decay: float, maximize: bool, **options: Any
-    ) -> None:
+    def __init__(self, params: Iterable[Any], lr: float, weight_decay: float, maximize: bool, **options: Any) -> None:
         not_negative(lr=lr, weight_decay=weight_decay)
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "maximize": maximize, **options})
 

@@ -97,7 +97,7 @@ class LBFGS(torch.optim.Optimizer):
                 break
             t = group["lr"] * (min(1.0, 1.0 / float(g.abs().sum())) if state["iterations"] == 1 else 1.0)
             if group["line_search_fn"]:
-                t, loss, g = strong_wolfe(lambda t, w=w, d=d: evaluate(w + t * d), d, t, loss, slope)
+                t, loss, g = strong_wolfe(evaluate, w, d, t, loss, slope)
             elif left:
                 loss, g = evaluate(w + t * d)  # after the last iteration the next call does it
             state["s"], w = t * d, w + t * d
@@ -118,27 +118,27 @@ class LBFGS(torch.optim.Optimizer):
                 state["pairs"] = [*state["pairs"], (s, y)][-group["history_size"] :]
                 state["scale"] = float(s @ y) / float(y @ y)  # H0, Eq. 7.20
         state["previous"] = g
-        q, alphas = -g, []
+        q, alphas = g.neg(), []
         for s, y in reversed(state["pairs"]):
             alphas.append(float(s @ q) / float(s @ y))
             q = q - alphas[-1] * y
-        r = q * state["scale"]
+        r = q.mul(state["scale"])
         for (s, y), alpha in zip(state["pairs"], reversed(alphas), strict=True):
-            r = r + s * (alpha - float(y @ r) / float(s @ y))
+            r.add_(s, alpha=alpha - float(y @ r) / float(s @ y))
         return r
 
 
 def strong_wolfe(
-    at: Callable[[float], tuple[float, Tensor]], d: Tensor, t: float, loss: float, slope: float
+    evaluate: Callable[[Tensor], tuple[float, Tensor]], w: Tensor, d: Tensor, t: float, loss: float, slope: float
 ) -> tuple[float, float, Tensor]:
-    """Return a step that meets the strong Wolfe conditions, or the best one tried; its loss and gradient.
+    """Return a step along d that meets the strong Wolfe conditions, or the best one tried; its loss and gradient.
 
-    at: the loss and gradient at a step. t: the first to try. loss, slope: at 0; slope < 0.
+    evaluate: the loss and gradient at weights. t: the first step to try. loss, slope: at w; slope < 0.
     """
     low, high, low_loss = 0.0, float("inf"), loss
     best: tuple[float, float, Tensor] | None = None
     for _ in range(EVALUATIONS):
-        value, g = at(t)
+        value, g = evaluate(w + t * d)
         if best is None or value < best[1]:
             best = (t, value, g)
         rise = float(g @ d)
@@ -151,4 +151,4 @@ def strong_wolfe(
         else:
             low, low_loss = t, value
         t = 2 * t if high == float("inf") else (low + high) / 2
-    return best if best is not None else (t, *at(t))
+    return best or (t, *evaluate(w + t * d))

@@ -30,10 +30,10 @@ class Elementwise(torch.optim.Optimizer):
 
     def decay(self, w: Tensor, g: Tensor, group: dict[str, Any]) -> Tensor:
         """Return the gradient with weight decay in it; or shrink the weight in place, and return it as it is."""
-        return g + group["weight_decay"] * w
+        return g.add(w, alpha=group["weight_decay"])
 
     @torch.no_grad()
-    def step(self, closure: Closure | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Closure | None = None) -> Any:
         """Make one update of every weight that has a gradient; return what the closure does.
 
         Raises: FloatingPointError: a gradient is not finite; then no weight is changed.

@@ -83,7 +83,7 @@ class LBFGS(torch.optim.Optimizer):
                 loss = closure()
             refuse_what_is_not_finite(self.param_groups)
             grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in weights]
-            return float(loss), torch.cat([g.reshape(-1) for g in grads])
+            return float(loss.detach() if isinstance(loss, Tensor) else loss), torch.cat([g.reshape(-1) for g in grads])
 
         w = parameters_to_vector(weights).clone()
         first, g = evaluate(w)

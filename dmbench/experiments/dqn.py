@@ -224,7 +224,7 @@ def trained_adam(ctx: Context, game: str) -> dict[str, float]:
     return {f"{game}_adam": scored(ctx, environments, network, EPISODES)}
 
 
-@experiment("{game}_agent", tier="slow", seeds=5, artifacts=("agent_{game}",), over={"game": AGENTS})
+@experiment("{game}_agent", tier="slow", seeds=10, artifacts=("agent_{game}",), over={"game": AGENTS})
 def committed_agent(ctx: Context, game: str) -> dict[str, float]:
     """Score an agent that was trained here and committed, at epsilon 0.05 as 2013 does, on six episodes a seed."""
     environments = playing_atari(game, 6)

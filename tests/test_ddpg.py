@@ -451,6 +451,23 @@ def test_training_killed_and_resumed_ends_with_the_same_losses_and_weights(tmp_p
     assert all(torch.equal(weights[name], resumed[name]) for name in weights)
 
 
+@pytest.mark.parametrize("best", [True, False])
+def test_the_actor_that_is_scored_is_the_best_of_the_curve_or_the_last(best, tmp_path, monkeypatch):
+    torch.manual_seed(3)
+    ctx, actor, seen = Ctx(tmp_path), Actor(3, 1, units=(9, 8)), []
+
+    def play(arena, policy, episodes, seed):
+        seen.append({name: value.clone() for name, value in actor.state_dict().items()})
+        return [[-3.0, -1.0, -2.0][len(seen) - 1]] * 2
+
+    monkeypatch.setattr("dmbench.experiments._ddpg.play", play)
+    make, critic = lambda count: Tasks("Pendulum-v1", count), Critic(3, 1, units=(9, 8))
+    trained = train(ctx, make, actor, critic, replace(TINY, best=best, checkpoint_every=1e9))
+    assert trained is actor
+    assert not torch.equal(seen[1]["layers.0.weight"], seen[2]["layers.0.weight"])
+    assert all(torch.equal(value, seen[1 if best else 2][name]) for name, value in actor.state_dict().items())
+
+
 def test_a_checkpoint_of_another_network_or_task_is_one_line(tmp_path):
     trained(tmp_path, steps=100)
     with pytest.raises(ValueError, match="the checkpoint is of another network: .*size mismatch"):

@@ -29,7 +29,7 @@ def without_noise(actor: nn.Module, environments: Any, device: torch.device) -> 
 
 
 def train(ctx: Context, make: Make, actor: nn.Module, critic: nn.Module, recipe: Recipe) -> nn.Module:
-    """Train by `recipe`; return the actor as it is at the end.
+    """Train by `recipe`; return the actor as it is at the end, or where the recipe says so the best one of the curve.
 
     An interrupted run goes on from its last checkpoint, with the same numbers as if it had not been interrupted. The
     curve holds the mean score of episodes without noise, and the critic's mean loss since the last point.
@@ -39,10 +39,12 @@ def train(ctx: Context, make: Make, actor: nn.Module, critic: nn.Module, recipe:
     ctx.note(**{name: value for name, value in asdict(recipe).items() if name != "rule"}, **asdict(recipe.rule))
     seed = ctx.seed or 0
     training = Training(make, actor, critic, recipe, seed, ctx.device)
+    best: dict[str, Any] = {"score": None, "actor": None}
     evaluated, counted, seconds, loss = 0, 0, 0.0, 0.0
     if state := ctx.load():
         training.restore(state["training"], ctx.folder())
-        evaluated, counted, seconds, loss = (state[key] for key in ("evaluated", "counted", "seconds", "loss"))
+        best, evaluated, counted = state["best"], state["evaluated"], state["counted"]
+        seconds, loss = state["seconds"], state["loss"]
     arena = make(min(SCORED_TOGETHER, recipe.evaluate_episodes))
     policy = without_noise(actor, arena, ctx.device)
     begun = saved = time.monotonic()
@@ -61,12 +63,16 @@ def train(ctx: Context, make: Make, actor: nn.Module, critic: nn.Module, recipe:
                 seconds=round(seconds + time.monotonic() - begun, 1),
             )
             counted, loss = training.learner.updates, total
+            if best["score"] is None or score > best["score"]:
+                best = {"score": score, "actor": {k: v.detach().cpu().clone() for k, v in actor.state_dict().items()}}
         if time.monotonic() - saved > recipe.checkpoint_every:
             now = seconds + time.monotonic() - begun
-            _checkpoint(ctx, training, evaluated=evaluated, counted=counted, loss=loss, seconds=now)
+            _checkpoint(ctx, training, best=best, evaluated=evaluated, counted=counted, loss=loss, seconds=now)
             saved = time.monotonic()
         if training.steps % 100 < recipe.environments:
             ctx.progress(training.steps, recipe.steps)
+    if recipe.best:
+        actor.load_state_dict(best["actor"])
     return actor
 
 

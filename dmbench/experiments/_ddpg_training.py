@@ -26,7 +26,8 @@ class Recipe:
 
     steps: agent steps, over all environments. memory: transitions. begin: steps before the first update, by the
     untrained actor with noise. theta, sigma: of the noise, in units of an action in [-1, 1]. evaluate_every,
-    evaluate_episodes: the score curve's. checkpoint_every: seconds.
+    evaluate_episodes: the score curve's. checkpoint_every: seconds. best: score the best actor of the curve, as DQN's
+    paper of 2015 does, instead of the last.
     """
 
     steps: int
@@ -40,6 +41,7 @@ class Recipe:
     evaluate_every: int = 1_000
     evaluate_episodes: int = 10
     checkpoint_every: float = 60.0
+    best: bool = False
 
 
 @dataclass

@@ -93,9 +93,9 @@ def test_rounds_begin_with_another_implementation_each_time(monkeypatch):
     assert "".join(told) == "abcbcacababcbcacababc"
 
 
-def test_a_sample_is_long_enough_for_the_clock():
-    assert bench_run._enough(lambda: None, CPU) == 1000
-    assert bench_run._enough(lambda: sum(range(2_000_000)), CPU) == 1
+@pytest.mark.parametrize(("took", "runs"), [(0.0, 1000), (1e-6, 1000), (0.002, 3), (0.005, 1), (60.0, 1)])
+def test_a_sample_is_long_enough_for_the_clock(took, runs):
+    assert bench_run._enough(SimpleNamespace(sample=lambda clock: took), CPU) == runs
 
 
 def test_the_roof_is_what_a_product_and_a_copy_reach():

@@ -192,8 +192,8 @@ def test_on_the_test_set_every_picture_counts_once(made, monkeypatch):
     assert 0 < wrong < 260
 
 
-def test_the_first_update_of_the_recipe_is_the_one_by_hand(made, monkeypatch):
-    monkeypatch.setattr(protocol, "UPDATES", 1)
+def test_the_first_updates_of_the_recipe_are_those_by_hand(made, monkeypatch):
+    monkeypatch.setattr(protocol, "UPDATES", 2)
     monkeypatch.setattr(protocol, "BATCH", 5)
     built = []
     ctx = Context()
@@ -204,14 +204,20 @@ def test_the_first_update_of_the_recipe_is_the_one_by_hand(made, monkeypatch):
     torch.manual_seed(1)
     net = init_as_paper(ResNetCifar(8))
     images, labels = made["train"]
-    chosen = order(12, 7, "train 0")[:5]
     x = images / 255
-    x = (x - x.mean(0))[chosen]
-    loss = nn.functional.cross_entropy(net(flip(random_crop(x, 32, 4))), labels[chosen])
-    loss.backward()
+    x -= x.mean(0)
+    velocity, losses = [0.0 for _ in net.parameters()], []
+    for chosen in order(12, 7, "train 0")[:10].split(5):
+        loss = nn.functional.cross_entropy(net(flip(random_crop(x[chosen], 32, 4))), labels[chosen])
+        losses.append(loss.item())
+        for i, (p, slope) in enumerate(
+            zip(net.parameters(), torch.autograd.grad(loss, [*net.parameters()]), strict=True)
+        ):
+            velocity[i] = 0.9 * velocity[i] + slope + 1e-4 * p.detach()
+            p.data -= 0.1 * velocity[i]
     for mine, trained in zip(net.parameters(), built[0].parameters(), strict=True):
-        torch.testing.assert_close(trained, mine - 0.1 * (mine.grad + 1e-4 * mine), rtol=0, atol=1e-5)
-    assert ctx.points[0]["train_loss"] == pytest.approx(loss.item(), abs=1e-5)
+        torch.testing.assert_close(trained, mine, rtol=0, atol=1e-4)
+    assert ctx.points[0]["train_loss"] == pytest.approx(sum(losses) / 2, abs=1e-4)
 
 
 def test_the_rate_falls_at_the_papers_updates_and_warms_up_110_layers():

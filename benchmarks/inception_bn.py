@@ -3,11 +3,11 @@
 import torch
 
 from dmbench.models.inception_bn import InceptionBN
-from dmbench.peers.inception_bn import PEERS
 
-from ._common import PASSES, _Measured, device_or_skip, with_peers
+from ._common import PASSES, _Measured, device_or_skip
+from ._networks import with_compiled
 
-IMPLEMENTATIONS = with_peers(InceptionBN, PEERS, "inception_bn")
+IMPLEMENTATIONS = with_compiled(InceptionBN)
 
 
 class Inception(_Measured):

@@ -3,11 +3,11 @@
 import torch
 
 from dmbench.models.prelu_net import PReLUNet
-from dmbench.peers.prelu_net import PEERS
 
-from ._common import PASSES, _Measured, device_or_skip, with_peers
+from ._common import PASSES, _Measured, device_or_skip
+from ._networks import with_compiled
 
-IMPLEMENTATIONS = with_peers(PReLUNet, PEERS, "prelu_net")
+IMPLEMENTATIONS = with_compiled(PReLUNet)
 
 
 class Network(_Measured):

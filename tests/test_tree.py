@@ -10,18 +10,19 @@ from dmbench.harness.discovery import experiment_of, experiments, papers, peers,
 from dmbench.harness.paths import PACKAGE, checkout
 
 ROOT = checkout()
-COMPONENTS = ("layers", "init", "optim", "models", "agents", "nas")
+COMPONENTS = ("layers", "init", "optim", "regularizers", "models", "agents", "nas")
 # Who may import whom, inside dmbench: each kind only what stands below it.
 BELOW = {
     "layers": {"layers"},
     "init": {"init"},
     "optim": {"optim"},
+    "regularizers": {"regularizers", "layers"},
     "metrics": {"metrics"},
     "datasets": {"datasets"},
-    "models": {"models", "layers", "init", "optim", "metrics", "datasets"},
+    "models": {"models", "layers", "init", "optim", "regularizers", "metrics", "datasets"},
     "agents": {"agents", "models", "layers", "init", "optim", "metrics", "datasets"},
     "nas": {"nas", "models", "layers", "init", "optim", "metrics", "datasets"},
-    "peers": {"peers", "agents", "nas", "models", "layers", "init", "optim"},
+    "peers": {"peers", "agents", "nas", "models", "layers", "init", "optim", "regularizers"},
     "harness": {"harness", "experiments"},  # experiments as a package, to discover its modules
 }
 
@@ -128,6 +129,7 @@ def test_a_component_imports_torch_and_nothing_heavier():
             assert {name.partition(".")[0] for name in imported(path)} <= allowed, path.name
 
 
-def test_records_and_measured_files_belong_to_stems():
-    measured = Path(ROOT / "reference_results" / "measured")
-    assert {path.stem for path in measured.glob("*.jsonl")} <= set(papers())
+def test_records_and_tracked_values_belong_to_stems():
+    results = Path(ROOT / "reference_results")
+    assert {path.stem for path in (results / "measured").glob("*.jsonl")} <= set(papers())
+    assert {path.stem for path in (results / "tracked").glob("*.toml")} <= set(papers())

@@ -17,8 +17,8 @@ EPS = 1e-3  # of a variance of white's square
 def whitened(ctx: Context) -> Figure:
     """Patches of CIFAR-10 before and after standardising, PCA and ZCA whitening.
 
-    As they are; each channel's mean and deviation taken out; from their 50 largest principal components of 768; whitened
-    by ZCA; and the filters with which ZCA does it. In the second, fourth and fifth row grey stands for 0.
+    As they are; each channel's mean and deviation taken out; from their 50 largest principal components of 768;
+    whitened by ZCA; and the filters with which ZCA does it. In the second, fourth and fifth row grey stands for 0.
     """
     patches = cut(pictures(ctx))
     shown = patches[:: len(patches) // SHOWN][:SHOWN]

@@ -15,11 +15,10 @@ from dmbench.layers.fractional_max_pool2d import (
     FractionalMaxPool2d,
     Regions,
     fractional_max_pool2d,
-    pseudorandom_sequence,
-    random_sequence,
     region_max_pool2d,
     window_max_pool2d,
 )
+from dmbench.layers.kernels.fractional_regions import pseudorandom_sequence, random_sequence
 from tests.activations import noise
 
 few = settings(deadline=None, max_examples=30, derandomize=True)

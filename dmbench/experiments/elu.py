@@ -1,9 +1,12 @@
 """ELU: its derivative, what it saturates to, how far it shifts the mean, and how far it is from torch's."""
 
+from functools import partial
+
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
-from dmbench.experiments._activations import expectation
+from dmbench.experiments._activations import Activation, expectation
 from dmbench.experiments._functions import Case, difference, subject
 from dmbench.harness.experiment import Context, experiment
 from dmbench.layers.elu import elu
@@ -46,10 +49,9 @@ def as_selu(ctx: Context) -> dict[str, float]:
     """Compare its mean and variance over normal sums with Eqs. 4 and 5 of the SELU paper at lambda = alpha = 1."""
     unit, worst = ctx.subject("elu"), 0.0
     for mean, deviation in ((0.0, 1.0), (0.5, 2.0), (-1.0, 0.5)):
-        first = expectation(lambda z, m=mean, d=deviation: unit(m + d * z))
-        second = expectation(lambda z, m=mean, d=deviation: unit(m + d * z).square())
-        given = (torch.tensor(value, dtype=torch.float64) for value in (mean, deviation**2))
-        exact = moments(*given, omega=1.0, alpha=1.0, scale=1.0)
+        first, second = (expectation(partial(power, unit, mean, deviation, k)) for k in (1, 2))
+        mu, nu = (torch.tensor(value, dtype=torch.float64) for value in (mean, deviation**2))
+        exact = moments(mu, nu, 1.0, 1.0, alpha=1.0, scale=1.0)
         worst = max(worst, abs(first - float(exact[0])), abs(second - first**2 - float(exact[1])))
     return {"moments_difference": worst}
 
@@ -64,3 +66,8 @@ def float32(ctx: Context) -> dict[str, float]:
 def float64(ctx: Context) -> dict[str, float]:
     """Compare with torch.nn.functional.elu in float64, alpha 0.5, result and gradient."""
     return {"difference_float64": difference(ctx, "elu", F.elu, torch.float64, (CASE[0], {"alpha": 0.5}))}
+
+
+def power(unit: Activation, mean: float, deviation: float, k: int, z: Tensor) -> Tensor:
+    """Return the k-th power of the unit's output for a sum of this mean and deviation, of normal z."""
+    return unit(mean + deviation * z) ** k

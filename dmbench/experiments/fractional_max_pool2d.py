@@ -9,14 +9,8 @@ from torch.nn import functional as F
 
 from dmbench.harness.errors import ContractError
 from dmbench.harness.experiment import Context, Subject, experiment
-from dmbench.layers.fractional_max_pool2d import (
-    Regions,
-    output_of,
-    pseudorandom_sequence,
-    random_sequence,
-    region_max_pool2d,
-    window_max_pool2d,
-)
+from dmbench.layers.fractional_max_pool2d import Regions, output_of, region_max_pool2d, window_max_pool2d
+from dmbench.layers.kernels.fractional_regions import pseudorandom_sequence, random_sequence
 
 STARTS = {1: 0.02, 2: 0.66, 3: 0.46}  # u of the printed patterns: the middle of the 0.04 in which each arises
 LARGEST = 40  # side of maps that sequences are made for
@@ -73,7 +67,7 @@ def pattern(ctx: Context, pattern: int) -> dict[str, list[float]]:
 
 
 @experiment("random_counts", tier="quick")
-def counts(ctx: Context) -> dict[str, list[float]]:
+def counts(ctx: Context) -> dict[str, list[int]]:
     """Count the ones and twos among the increments of a random sequence of 18 regions of 25 rows."""
     increments = random_sequence(25, 18).diff()
     return {"random_counts": [int((increments == one).sum()) for one in (1, 2)]}
@@ -92,7 +86,7 @@ def increments(ctx: Context) -> dict[str, float]:
 
 
 @experiment("network_sizes", tier="quick")
-def network(ctx: Context) -> dict[str, list[float]]:
+def network(ctx: Context) -> dict[str, list[int]]:
     """Follow a map of 94 x 94 through 12 times a 2 x 2 convolution and pooling by the cube root of 2."""
     side, sizes = 94, []
     for _ in range(12):
@@ -117,7 +111,7 @@ def limits(ctx: Context) -> dict[str, float]:
     """Pool disjointly by alpha 2 and 1, and count the pixels that random disjoint regions leave out or count twice."""
     x = torch.randn(2, 3, 24, 18, dtype=torch.float64).to(ctx.device)
     pool = ctx.subject("region_max_pool2d")
-    halves, wholes = (Regions(*(random_sequence(n, n // by) for n in x.shape[2:]), False) for by in (2, 1))
+    halves, wholes = (Regions(random_sequence(24, 24 // by), random_sequence(18, 18 // by), False) for by in (2, 1))
     leaf = torch.zeros(1, 1, 24, 18, device=ctx.device)
     counted = torch.zeros_like(leaf)
     some = Regions(random_sequence(24, 15), random_sequence(18, 11), False)

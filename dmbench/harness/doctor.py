@@ -36,6 +36,7 @@ def diagnose(results: Path) -> dict[str, Any]:
             absent = [f"dmbench data fetch {n}" for n in found.artifacts if not _here(store, n)]
             if found.gpu and device.type != "cuda":
                 absent.append("a GPU")
+            absent += found.unset
             row["can_run"] += not absent
             row["missing"] += [reason for reason in absent if reason not in row["missing"]]
     revision, dirty = commit()

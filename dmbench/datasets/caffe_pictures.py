@@ -73,7 +73,7 @@ def batches(
             picture = read_image(path)
             return caffe_input(picture if resize is None else squashed(picture, resize), side)
         except ValueError as error:
-            return str(error)
+            return str(error) if str(path) in str(error) else f"{path}: {error}"
 
     with ThreadPoolExecutor(threads) as pool:
         ahead = [pool.submit(read, path) for path in paths[: 2 * batch]]

@@ -99,18 +99,23 @@ def subset(ctx: Context, first: int | None = None) -> list[Listed]:
     return list_pictures(ctx.files(SUBSET), read_labels(labels))[:first]
 
 
-def on_subset(ctx: Context, net: nn.Module, side: int, pictures: Sequence[Listed]) -> Score:
-    """Score a network on pictures that are squashed to 227 x 227 already; none may be damaged."""
+def on_subset(
+    ctx: Context, net: nn.Module, side: int, pictures: Sequence[Listed], turn: int = 0, turns: int = 1
+) -> Score:
+    """Score a network on pictures that are squashed to 227 x 227 already; none may be damaged.
+
+    turn, turns: which of how many networks it is, for the progress shown.
+    """
     score = Score()
     for _ in scored(ctx, net, pictures, side, None, score):
-        ctx.progress(score.seen, len(pictures))
+        ctx.progress(turn * len(pictures) + score.seen, turns * len(pictures))
     if score.unreadable:
         raise MeasurementError(f"{len(score.unreadable)} of {len(pictures)} unreadable: {score.unreadable[0]}")
     ctx.note(pictures=score.seen, closest_logits=score.closest)
     return score
 
 
-def on_folder(ctx: Context, net: nn.Module, side: int, save_every: int = SAVE_EVERY) -> Score:
+def on_folder(ctx: Context, net: nn.Module, side: int) -> Score:
     """Score a network on the folder that DMBENCH_IMAGENET names: all pictures that have a label must be there.
 
     A picture that cannot be read is named, counted and left out, and the run goes on; a killed run goes on too.
@@ -124,13 +129,13 @@ def on_folder(ctx: Context, net: nn.Module, side: int, save_every: int = SAVE_EV
     folder = {"folder": os.environ[VARIABLE], "pictures": len(pictures)}
     if (saved := ctx.load()) and {key: saved[key] for key in folder} == folder:
         score, done = Score(**saved["score"]), saved["done"]
-    next_save = done + save_every
+    next_save = done + SAVE_EVERY
     for read in scored(ctx, net, pictures[done:], side, 256, score):
         ctx.progress(done + read, len(pictures))
         if len(score.unreadable) > UNREADABLE * len(pictures):
             raise MeasurementError(f"{len(score.unreadable)} of {done + read:,} unreadable: {score.unreadable[-1]}")
         if done + read >= next_save:
-            next_save += save_every
+            next_save += SAVE_EVERY
             ctx.save(folder | {"done": done + read, "score": asdict(score)})
     ctx.note(pictures=score.seen, closest_logits=score.closest, unreadable=len(score.unreadable))
     if score.unreadable:

@@ -1,14 +1,17 @@
 """GoogLeNet: its table of layers, and BVLC's weights on ImageNet's validation pictures."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from dmbench.experiments import _imagenet
 from dmbench.experiments._imagenet import FIRST, LABELS, NEEDS, SQUEEZENET, SUBSET, SYNSETS, check_network, ready
 from dmbench.experiments._layer_table import Layer, depth, layers
 from dmbench.experiments._super_resolution import fill
+from dmbench.harness.errors import ContractError
 from dmbench.harness.experiment import Context, Subject, experiment
 from dmbench.models.googlenet import MODULES, SIDE, GoogLeNet, normalised, read_weights
 from dmbench.models.squeezenet import SIDE as SQUEEZENET_SIDE
@@ -37,6 +40,22 @@ GOOGLENET = Subject(
     "less 104, 117, 123, to logits (N, 1000), and whose parameters are, in order, the filters and biases of BVLC's "
     "layers; or it has MyNet.pretrained(ctx), which returns a network with weights of its own",
     check=check_googlenet,
+)
+
+
+def check_normalisation(normalise: Callable[[Tensor], Tensor]) -> None:
+    """Raise ContractError unless it keeps a shape and makes values smaller."""
+    x = torch.ones(1, 6, 2, 2)
+    y = normalise(x)
+    if not isinstance(y, Tensor) or y.shape != x.shape or not bool((y < x).all()):
+        raise ContractError(f"returned {tuple(getattr(y, 'shape', ()))} for {tuple(x.shape)} ones, or nothing smaller")
+
+
+NORMALISATION = Subject(
+    name="normalisation",
+    default=normalised,
+    contract="f(x) maps (N, C, H, W) to x / (1 + 1e-4 / 5 times the sum of squares of five channels around) ** 0.75",
+    check=check_normalisation,
 )
 
 
@@ -73,12 +92,12 @@ def whole_table(ctx: Context) -> dict[str, float | list[float]]:
     }
 
 
-@experiment("normalisation_difference", tier="quick")
+@experiment("normalisation_difference", tier="quick", subjects=(NORMALISATION,))
 def normalisation(ctx: Context) -> dict[str, float]:
     """Compare the local response normalisation with torch's on values of the size that conv2 gives."""
     x = 300 * torch.rand(2, 192, 9, 9, dtype=torch.float64, device=ctx.device)
     exact = functional.local_response_norm(x, 5, alpha=1e-4, beta=0.75, k=1.0)
-    return {"normalisation_difference": float(((normalised(x) - exact) / exact).abs().max())}
+    return {"normalisation_difference": float(((ctx.subject("normalisation")(x) - exact) / exact).abs().max())}
 
 
 @experiment(
@@ -107,8 +126,8 @@ def on_subset(ctx: Context) -> dict[str, float]:
     other = SqueezeNet("1.0")
     path = next(path for name, path in ctx.files(CALIBRATING).items() if name.endswith(".net"))
     fill(other, read_compressed_weights(path))
-    calibrating = _imagenet.on_subset(ctx, ready(other, ctx.device), SQUEEZENET_SIDE, pictures)
-    score = _imagenet.on_subset(ctx, under_test(ctx), SIDE, pictures)
+    calibrating = _imagenet.on_subset(ctx, ready(other, ctx.device), SQUEEZENET_SIDE, pictures, 0, 2)
+    score = _imagenet.on_subset(ctx, under_test(ctx), SIDE, pictures, 1, 2)
     back = _imagenet.calibrated(ctx, "", score, calibrating, SQUEEZENET)
     return {
         "subset_top1": score.top1,

@@ -116,9 +116,9 @@ def on_subset(ctx: Context) -> dict[str, float]:
     pictures = _imagenet.subset(ctx)
     found: dict[str, float] = {}
     fill(other := GoogLeNet(), read_googlenet(ctx.files(CALIBRATING)))
-    calibrating = _imagenet.on_subset(ctx, ready(other, ctx.device), GOOGLENET_SIDE, pictures)
-    for version in WEIGHTS:
-        score = _imagenet.on_subset(ctx, under_test(ctx, version), SIDE, pictures)
+    calibrating = _imagenet.on_subset(ctx, ready(other, ctx.device), GOOGLENET_SIDE, pictures, 0, 3)
+    for turn, version in enumerate(WEIGHTS, 1):
+        score = _imagenet.on_subset(ctx, under_test(ctx, version), SIDE, pictures, turn, 3)
         back = _imagenet.calibrated(ctx, f"{version}_", score, calibrating, GOOGLENET)
         found |= {f"subset_top1_{version}": score.top1, f"subset_top5_{version}": score.top5}
         found |= {f"calibrated_{top}_{version}": value for top, value in back.items()}

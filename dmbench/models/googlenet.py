@@ -79,10 +79,10 @@ class GoogLeNet(nn.Module):
         """Map pictures (N, 3, H, W) to logits (N, K); in training with auxiliary classifiers also to their two.
 
         Raises:
-            ValueError: not (N, 3, H, W), or smaller than 15 x 15, of which the pooling would leave nothing.
+            ValueError: not (N, 3, H, W), or smaller than 31 x 31, of which the pooling would leave nothing.
         """
-        if x.ndim != 4 or x.shape[1] != 3 or min(x.shape[2:]) < 15:
-            raise ValueError(f"need pictures (N, 3, H, W) of at least 15 x 15: {tuple(x.shape)}")
+        if x.ndim != 4 or x.shape[1] != 3 or min(x.shape[2:]) < 31:
+            raise ValueError(f"need pictures (N, 3, H, W) of at least 31 x 31: {tuple(x.shape)}")
         x = normalised(shrunk(torch.relu(self.conv1(x))))
         x = torch.relu(self.conv2(torch.relu(self.reduce2(x))))
         x = shrunk(normalised(x))

@@ -111,7 +111,7 @@ def on_subset(
         ctx.progress(turn * len(pictures) + score.seen, turns * len(pictures))
     if score.unreadable:
         raise MeasurementError(f"{len(score.unreadable)} of {len(pictures)} unreadable: {score.unreadable[0]}")
-    ctx.note(pictures=score.seen, closest_logits=score.closest)
+    ctx.note(pictures=score.seen)
     return score
 
 

@@ -107,6 +107,7 @@ def first(ctx: Context) -> dict[str, float]:
     """Count right answers on the first 100 pictures of the subset, and compare one picture's logits with those kept."""
     net = under_test(ctx)
     score = _imagenet.on_subset(ctx, net, SIDE, _imagenet.subset(ctx, FIRST))
+    ctx.note(closest_logits=score.closest)
     kept = _imagenet.from_tracked(ctx, net, SIDE, "googlenet_logits")
     return {"first_top1": score.top1, "first_top5": score.top5, "logits": kept}
 
@@ -128,6 +129,7 @@ def on_subset(ctx: Context) -> dict[str, float]:
     fill(other, read_compressed_weights(path))
     calibrating = _imagenet.on_subset(ctx, ready(other, ctx.device), SQUEEZENET_SIDE, pictures, 0, 2)
     score = _imagenet.on_subset(ctx, under_test(ctx), SIDE, pictures, 1, 2)
+    ctx.note(closest_logits=score.closest)
     back = _imagenet.calibrated(ctx, "", score, calibrating, SQUEEZENET)
     return {
         "subset_top1": score.top1,

@@ -100,6 +100,7 @@ def first(ctx: Context, version: str) -> dict[str, float]:
     """Count right answers on the first 100 pictures of the subset, and compare one picture's logits with those kept."""
     net = under_test(ctx, version)
     score = _imagenet.on_subset(ctx, net, SIDE, _imagenet.subset(ctx, FIRST))
+    ctx.note(closest_logits=score.closest)
     kept = _imagenet.from_tracked(ctx, net, SIDE, f"squeezenet_{version}_logits")
     return {f"first_top1_{version}": score.top1, f"first_top5_{version}": score.top5, f"logits_{version}": kept}
 
@@ -119,6 +120,7 @@ def on_subset(ctx: Context) -> dict[str, float]:
     calibrating = _imagenet.on_subset(ctx, ready(other, ctx.device), GOOGLENET_SIDE, pictures, 0, 3)
     for turn, version in enumerate(WEIGHTS, 1):
         score = _imagenet.on_subset(ctx, under_test(ctx, version), SIDE, pictures, turn, 3)
+        ctx.note(**{f"{version}_closest_logits": score.closest})
         back = _imagenet.calibrated(ctx, f"{version}_", score, calibrating, GOOGLENET)
         found |= {f"subset_top1_{version}": score.top1, f"subset_top5_{version}": score.top5}
         found |= {f"calibrated_{top}_{version}": value for top, value in back.items()}

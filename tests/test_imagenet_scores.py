@@ -129,8 +129,7 @@ class Killed(BaseException):
     """A kill: nothing that follows is done."""
 
 
-@pytest.mark.parametrize("at", [9, 37, 118])
-@pytest.mark.parametrize("corrupt", [False, True])
+@pytest.mark.parametrize(("at", "corrupt"), [(9, False), (37, True), (118, False)])
 def test_a_killed_run_goes_on_and_gives_the_same(whole, tmp_path, monkeypatch, at, corrupt):
     folder, store, labels = whole
     if corrupt:

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from dmbench.experiments import _imagenet
-from dmbench.experiments._imagenet import GOOGLENET, SQUEEZENET, Score, calibrated, log_odds, mapped_back
+from dmbench.experiments._imagenet import Score
+from dmbench.experiments._imagenet_shift import GOOGLENET, SQUEEZENET, calibrated, log_odds, mapped_back
 from dmbench.harness.artifacts import Artifact, File, Store, read_artifacts
 from dmbench.harness.discovery import papers
 from dmbench.harness.experiment import MeasurementError

@@ -1,15 +1,14 @@
 """How networks are scored on ImageNet's validation pictures: on the 1,300 of a subset, and on a user's 50,000.
 
 The subset is easier than the whole: the same network gets 5 to 15 points more there. Its counts are therefore tracked,
-and compared with what a network's authors print only through a shift that another network gives: the subset's accuracy
-of two networks of known accuracy on the whole differs by about the same on the scale of log odds (`mapped_back`).
+and compared with what a network's authors print only through the shift of another network (`_imagenet_shift`).
 
 Shapes: N pictures, K = 1,000 classes.
 """
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,9 +26,6 @@ from dmbench.harness.paths import reference
 SUBSET = "imagenet_val_1300"
 LABELS = "imagenet_val_labels"
 SYNSETS = "imagenet_synsets"
-# Of the whole set, percent, as their numbers: what the shift of the subset is calibrated with.
-GOOGLENET = {"top1": 68.7, "top5": 88.9}
-SQUEEZENET = {"top1": 57.5, "top5": 80.3}
 VARIABLE = "DMBENCH_IMAGENET"
 NEEDS = {VARIABLE: "a folder with the 50,000 ILSVRC2012 validation pictures"}
 FIRST = 100  # pictures of the quick tier
@@ -184,32 +180,3 @@ def first_logits(ctx: Context, net: nn.Module, side: int) -> Tensor:
     """Return the logits (K), float64, of the subset's first picture."""
     ((x, _, _),) = batches([subset(ctx, 1)[0].path], side, resize=None, batch=1)
     return logits_of(net, x.to(ctx.device))[0].cpu().double()
-
-
-def calibrated(ctx: Context, label: str, mine: Score, other: Score, printed: Mapping[str, float]) -> dict[str, float]:
-    """Map top-1 and top-5 of the subset back to the whole set by what another network's, printed, are moved by.
-
-    label: with which the names of what the record keeps begin.
-    """
-    found = {}
-    for key, own, known in (("top1", mine.top1, other.top1), ("top5", mine.top5, other.top5)):
-        here, other_here = mine.percent(own), other.percent(known)
-        found[key] = mapped_back(here, other_here, printed[key])
-        ctx.note(**{f"{label}{key}_subset": here, f"{label}{key}_shift": log_odds(other_here) - log_odds(printed[key])})
-    return found
-
-
-def mapped_back(here: float, other_here: float, other_printed: float) -> float:
-    """Return what a network's accuracy on the subset comes to on the whole set, all in percent.
-
-    On the scale of log odds it is moved by as much as another network's, whose accuracy on the whole set is printed.
-    """
-    shift = log_odds(other_here) - log_odds(other_printed)
-    return 100 / (1 + math.exp(shift - log_odds(here)))
-
-
-def log_odds(percent: float) -> float:
-    """Return log(p / (1 - p)) of p in percent, which must lie between 0 and 100, both excluded."""
-    if not 0 < percent < 100:
-        raise MeasurementError(f"an accuracy of {percent} % has no log odds: nothing, or everything, is right")
-    return math.log(percent / (100 - percent))

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from dmbench.experiments import _imagenet
-from dmbench.experiments._imagenet import FIRST, LABELS, NEEDS, SQUEEZENET, SUBSET, SYNSETS, check_network, ready
+from dmbench.experiments._imagenet import FIRST, LABELS, NEEDS, SUBSET, SYNSETS, check_network, ready
+from dmbench.experiments._imagenet_shift import SQUEEZENET, calibrated
 from dmbench.experiments._layer_table import Layer, depth, layers
 from dmbench.experiments._super_resolution import fill
 from dmbench.harness.errors import ContractError
@@ -130,7 +131,7 @@ def on_subset(ctx: Context) -> dict[str, float]:
     calibrating = _imagenet.on_subset(ctx, ready(other, ctx.device), SQUEEZENET_SIDE, pictures, 0, 2)
     score = _imagenet.on_subset(ctx, under_test(ctx), SIDE, pictures, 1, 2)
     ctx.note(closest_logits=score.closest)
-    back = _imagenet.calibrated(ctx, "", score, calibrating, SQUEEZENET)
+    back = calibrated(ctx, "", score, calibrating, SQUEEZENET)
     return {
         "subset_top1": score.top1,
         "subset_top5": score.top5,

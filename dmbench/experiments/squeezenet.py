@@ -5,7 +5,8 @@ from typing import Any
 import torch
 
 from dmbench.experiments import _imagenet
-from dmbench.experiments._imagenet import FIRST, GOOGLENET, LABELS, NEEDS, SUBSET, SYNSETS, check_network, ready
+from dmbench.experiments._imagenet import FIRST, LABELS, NEEDS, SUBSET, SYNSETS, check_network, ready
+from dmbench.experiments._imagenet_shift import GOOGLENET, calibrated
 from dmbench.experiments._layer_table import Layer, layers
 from dmbench.experiments._super_resolution import fill
 from dmbench.harness.experiment import Context, Subject, experiment
@@ -121,7 +122,7 @@ def on_subset(ctx: Context) -> dict[str, float]:
     for turn, version in enumerate(WEIGHTS, 1):
         score = _imagenet.on_subset(ctx, under_test(ctx, version), SIDE, pictures, turn, 3)
         ctx.note(**{f"{version}_closest_logits": score.closest})
-        back = _imagenet.calibrated(ctx, f"{version}_", score, calibrating, GOOGLENET)
+        back = calibrated(ctx, f"{version}_", score, calibrating, GOOGLENET)
         found |= {f"subset_top1_{version}": score.top1, f"subset_top5_{version}": score.top5}
         found |= {f"calibrated_{top}_{version}": value for top, value in back.items()}
     del found["calibrated_top1_11"]  # nothing is printed to compare it with

@@ -69,7 +69,7 @@ def test_a_file_that_is_damaged_or_cut_short_is_named_in_one_line(tmp_path, cont
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize(("count", "size"), [(7, 3), (6, 3), (1, 4), (0, 2)])
+@pytest.mark.parametrize(("count", "size"), [(13, 3), (6, 3), (1, 4), (0, 2)])
 def test_batches_give_every_picture_once_in_order(tmp_path, threads, count, size):
     paths = [tmp_path / f"{i}.png" for i in range(count)]
     pictures = [picture(12, 10, seed=i) for i in range(count)]

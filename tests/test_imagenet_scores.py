@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from dmbench.datasets.imagenet import read_labels, read_synsets
 from dmbench.experiments import _imagenet
 from dmbench.experiments._imagenet import Score
 from dmbench.experiments._imagenet_shift import GOOGLENET, SQUEEZENET, calibrated, log_odds, mapped_back
@@ -198,6 +199,52 @@ def test_labels_that_contradict_fail_in_one_line(whole, tmp_path):
     outcome = measured(store, tmp_path / "results")
     assert outcome.failed
     assert f"{name}: label {(label + 1) % 1000} is not {label}" in outcome.reason
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_the_real_subset_as_a_folder_by_class_survives_damage_and_a_kill(artifact, tmp_path, monkeypatch):
+    files, weights = artifact("imagenet_val_1300"), "squeezenet_11"
+    artifact(weights)
+    ((synsets,), (official,)) = (artifact(name).values() for name in ("imagenet_synsets", "imagenet_val_labels"))
+    known = read_labels(official)
+    names = {path.name: known[path.name] for path in files.values()}
+    classes = [synset for synset, _ in read_synsets(synsets)]
+    folder = tmp_path / "imagenet"
+    for path in files.values():
+        place = folder / classes[names[path.name]] / path.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(path)
+    broken = folder / classes[names["ILSVRC2012_val_00000361.JPEG"]] / "ILSVRC2012_val_00000361.JPEG"
+    content = broken.read_bytes()
+    broken.unlink()
+    broken.write_bytes(content[: len(content) // 2])
+    text = "".join(f"{name} {label}\n" for name, label in sorted(names.items())).encode()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "val.txt").write_bytes(text)
+    listed = File("val.txt", "", len(text), hashlib.sha256(text).hexdigest())
+    registry = read_artifacts() | {"imagenet_val_labels": Artifact("imagenet_val_labels", "", "none", (listed,))}
+    monkeypatch.setenv("DMBENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("DMBENCH_IMAGENET", str(folder))
+    monkeypatch.setattr(_imagenet, "SAVE_EVERY", 200)
+    task = Task("squeezenet", "on_all_11", ("validation_top5_11",), "full", None)
+    settings = Settings(tmp_path / "results")
+
+    def kill(done, total):
+        if done >= 700:
+            raise Killed
+
+    with pytest.raises(Killed):
+        measure(task, settings, kill, Store(registry, network=False))
+    steps = []
+    outcome = measure(task, settings, lambda done, total: steps.append(done), Store(registry, network=False))
+    assert steps[0] == 604
+    (record,) = outcome.records
+    assert (record.settings["pictures"], record.settings["unreadable"]) == (1299, 1)
+    assert "ILSVRC2012_val_00000361.JPEG: damaged, or no picture" in record.settings["unreadable_pictures"][0]
+    # As on the subset, where the pictures are not enlarged to 256 x 256 first: 947 and 1,181 of 1,300.
+    assert record.settings["top1"] == pytest.approx(100 * 947 / 1300, abs=2)
+    assert record.value == pytest.approx(100 * 1181 / 1300, abs=2)
 
 
 @pytest.mark.parametrize("size", [1, 3, 64])

@@ -39,7 +39,7 @@ def trained(ctx: Context, net: nn.Module, recipe: Recipe, name: str) -> dict[str
     """Train a network, cut and retrain it; return errors on the 10,000 test digits, %, and what weights are left.
 
     Keys: reference_error, pruned_error, loss, densities (of each layer, %), weights (thousands), compression.
-    A point of the curve right after a cut has the error without retraining.
+    Of the curve's points, `cut_error` is the error right after the last cut, without retraining.
     """
     settings = {key: value for key, value in vars(recipe).items() if key not in ("densities", "rounds")}
     ctx.note(**settings, rounds=list(recipe.rounds), **{f"density_{k}": v for k, v in recipe.densities.items()})
@@ -50,7 +50,11 @@ def trained(ctx: Context, net: nn.Module, recipe: Recipe, name: str) -> dict[str
     weights = {layer: net.get_parameter(f"{layer}.weight") for layer in recipe.densities}
     pruner = ctx.subject("pruner")(weights)
 
-    def phase(phase: str, epochs: int, rate: float) -> None:
+    def measured(cut: float | None) -> dict[str, float]:
+        found = error(net, test)
+        return {"test_error": found, "cut_error": found if cut is None else cut, "density": 100 * kept(weights)}
+
+    def phase(phase: str, epochs: int, rate: float, cut: float | None = None) -> None:
         updates = epochs * per_epoch
         optimiser = torch.optim.SGD(net.parameters(), rate, 0.9, weight_decay=recipe.weight_decay)
         pruner.hold(optimiser)
@@ -61,7 +65,7 @@ def trained(ctx: Context, net: nn.Module, recipe: Recipe, name: str) -> dict[str
             updates,
             batch=recipe.batch,
             rate=lambda update: rate * (1 - update / updates),
-            evaluate=lambda: {"test_error": error(net, test), "density": 100 * kept(weights)},
+            evaluate=lambda: measured(cut),
             evaluate_every=per_epoch,
         )
 
@@ -71,9 +75,7 @@ def trained(ctx: Context, net: nn.Module, recipe: Recipe, name: str) -> dict[str
     for number, epochs in enumerate(recipe.rounds, 1):
         part = number / len(recipe.rounds)
         pruner.prune({layer: 1 - density**part for layer, density in recipe.densities.items()})
-        if f"round {number}" not in (training.state["phase"], *training.state["finished"]):
-            ctx.point(update=training.done, test_error=error(net, test), density=100 * kept(weights))
-        phase(f"round {number}", epochs, recipe.rate * recipe.rate_of_retraining)
+        phase(f"round {number}", epochs, recipe.rate * recipe.rate_of_retraining, cut=error(net, test))
     pruned = error(net, test)
     ctx.keep(f"{name}_pruned_seed{ctx.seed}.safetensors", save(packed(weights, before)))
     nonzero = sum(int(weight.count_nonzero()) for weight in weights.values())

@@ -77,8 +77,6 @@ class LeNet5(nn.Module):
     Raises: ValueError: codes have another shape or other values.
     """
 
-    codes: Tensor
-
     def __init__(self, codes: Tensor | None = None) -> None:
         super().__init__()
         self.c1 = nn.Conv2d(1, 6, 5)
@@ -91,7 +89,7 @@ class LeNet5(nn.Module):
             codes = 2.0 * torch.randint(2, (10, 84), generator=torch.Generator().manual_seed(0)) - 1
         if codes.shape != (10, 84) or not bool((codes.abs() == 1).all()):
             raise ValueError(f"need codes (10, 84) of -1 and +1: {tuple(codes.shape)}")
-        self.register_buffer("codes", codes.float())
+        self.output = Distances(codes)
         self.reset()
 
     def reset(self, generator: torch.Generator | None = None) -> None:
@@ -107,8 +105,7 @@ class LeNet5(nn.Module):
         """Return penalties, the squared distances of F6's state from the codes (Eq. 7)."""
         x = self.s2(squash(self.c1(x)))
         x = self.s4(squash(self.c3(x)))
-        state = squash(self.f6(squash(self.c5(x)).flatten(1)))
-        return (state[:, None] - self.codes).square().sum(2)
+        return self.output(squash(self.f6(squash(self.c5(x)).flatten(1))))  # type: ignore[no-any-return]
 
 
 def squash(x: Tensor) -> Tensor:
@@ -178,6 +175,19 @@ class PartialConv(nn.Module):
         return nn.functional.conv2d(x, self.dense(), self.bias)
 
 
+class Distances(nn.Module):
+    """LeNet-5's output: a unit for each class, the squared distance of (N, K) from its fixed code, (C, K)."""
+
+    codes: Tensor
+
+    def __init__(self, codes: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("codes", codes.float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x[:, None] - self.codes).square().sum(2)
+
+
 class Row(NamedTuple):
     """A layer: its output's shape without N, trainable parameters, weights without biases, connections with biases."""
 
@@ -188,32 +198,34 @@ class Row(NamedTuple):
     connections: int
 
 
-def layer_table(net: nn.Module) -> list[Row]:
-    """Return a row for each layer with parameters, counted on one digit; LeNet5's ends with its fixed output."""
+def layer_table(net: nn.Module, side: int = 28) -> list[Row]:
+    """Return a row for each of a network's children that computes with weights, as it is for one digit.
+
+    side: of the digit in pixels; 32 for LeNet5.
+    """
     rows: list[Row] = []
 
     def note(name: str, layer: nn.Module, output: Tensor) -> None:
-        shape = tuple(output.shape[1:])
         parameters = sum(p.numel() for p in layer.parameters())
-        places = math.prod(shape[1:])
-        # A unit of S2 reads four units by one shared coefficient, and a bias.
-        connections = 5 * output.numel() if isinstance(layer, Subsample) else parameters * places
-        rows.append(Row(name, shape, parameters, parameters - layer.bias.numel(), connections))  # type: ignore[operator]
+        biases = sum(p.numel() for key, p in layer.named_parameters() if key == "bias")
+        connections = parameters * math.prod(output.shape[2:])
+        if isinstance(layer, Subsample):
+            connections = 5 * output.numel()  # four inputs of one shared coefficient, and the bias
+        elif isinstance(layer, Distances):
+            connections = layer.codes.numel()
+        rows.append(Row(name, tuple(output.shape[1:]), parameters, parameters - biases, connections))
 
     hooks = [
         layer.register_forward_hook(lambda layer, _, output, name=name: note(name, layer, output))
         for name, layer in net.named_children()
-        if list(layer.parameters())
+        if list(layer.parameters()) or isinstance(layer, Distances)
     ]
     try:
-        side = 32 if isinstance(net, LeNet5) else 28
         with torch.no_grad():
-            net(torch.zeros(1, 1, side, side, device=next(net.parameters()).device))
+            net(next(net.parameters()).new_zeros(1, 1, side, side))
     finally:
         for hook in hooks:
             hook.remove()
-    if isinstance(net, LeNet5):
-        rows.append(Row("output", (10,), 0, 0, net.codes.numel()))
     return rows
 
 

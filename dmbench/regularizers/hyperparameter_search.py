@@ -32,9 +32,10 @@ class Range(NamedTuple):
             raise ValueError(f"a place in a range is from 0 to 1: {place}")
         if not -math.inf < self.low < self.high < math.inf or (self.log and self.low <= 0):
             raise ValueError(f"need low below high, both finite, and above 0 if log: {self.low}, {self.high}")
-        if self.log:
-            return self.low * math.exp(place * math.log(self.high / self.low))
-        return self.low + (self.high - self.low) * place
+        if not self.log:
+            return self.low + (self.high - self.low) * place
+        # Rounding must not carry a value past the end of its range.
+        return min(self.low * math.exp(place * math.log(self.high / self.low)), self.high)
 
 
 def grid(space: Mapping[str, Range], counts: Mapping[str, int]) -> list[Trial]:

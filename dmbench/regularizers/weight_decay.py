@@ -53,7 +53,7 @@ def soft_threshold(weights: Iterable[Tensor], lr: float, alpha: float) -> None:
 
 
 def vectors(layer: nn.Module, name: str, weight: nn.Parameter) -> bool:
-    """Say whether a parameter is a bias, a normalisation's scale or a PReLU's slope: it has fewer than two dimensions."""
+    """Say whether a parameter has fewer than two dimensions, as biases, scales of normalisations and slopes have."""
     return weight.ndim < 2
 
 
@@ -93,7 +93,7 @@ def l2_minimum(hessian: Tensor, minimum: Tensor, alpha: float) -> Tensor:
     if hessian.ndim != 2 or hessian.shape[0] != hessian.shape[1] or minimum.shape != hessian.shape[:1]:
         raise ValueError(f"need a Hessian (K, K) and a minimum (K): {tuple(hessian.shape)}, {tuple(minimum.shape)}")
     damped = hessian + _factor(alpha) * torch.eye(len(minimum), dtype=hessian.dtype, device=hessian.device)
-    return torch.linalg.solve(damped, hessian @ minimum)
+    return torch.linalg.solve(damped, hessian @ minimum)  # type: ignore[no-any-return]
 
 
 def l1_minimum(curvatures: Tensor, minimum: Tensor, alpha: float) -> Tensor:

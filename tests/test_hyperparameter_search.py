@@ -141,3 +141,13 @@ def test_only_what_keeps_the_contract_is_measured():
         experiment.LAYOUT.check(lambda space, trials, generator: [{"a": 1, "b": 1}])
     with pytest.raises(ContractError, match="outside of its range"):
         experiment.LAYOUT.check(lambda space, trials, generator: [{"a": 0, "b": 1}] * 4)
+
+
+def test_the_picture_shows_nine_trials_of_each_layout_inside_their_square():
+    from dmbench.experiments._hyperparameter_search_pictures import layouts
+
+    squares = [part.axes[1] for part in layouts(None).subfigs]
+    for square in squares:
+        (points,) = [line for line in square.lines if len(line.get_xdata()) == 9]
+        assert len(set(zip(points.get_xdata(), points.get_ydata(), strict=True))) == 9
+    assert [len(set(square.lines[0].get_xdata())) for square in squares] == [3, 9]

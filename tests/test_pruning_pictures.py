@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 
 from dmbench.experiments import _pruning_pictures as pictures
 from dmbench.experiments._pruning_training import BINS, histogram, packed
+from dmbench.harness.paths import checkout
 
 
 class Drawn:
@@ -54,12 +55,12 @@ def test_every_picture_is_drawn_and_the_bars_are_the_shares_kept(context):
     assert (torch.from_numpy(drawn.data.copy()).bool() == (left["fc1"][0] != 0)).all()
 
 
-def test_the_kept_network_is_the_one_that_was_pruned_to_the_table():
-    from dmbench.harness.paths import checkout
-
-    path = checkout() / "reference_results" / "weights" / "pruned_lenet300.safetensors"
-    found = pictures.unpacked(path, ["fc1", "fc2", "fc3"])
-    assert [round(100 * float((w != 0).double().mean())) for w, _ in found.values()] == [8, 9, 26]
+@pytest.mark.parametrize("net", pictures.RECIPES)
+def test_the_kept_network_is_the_one_that_was_pruned_to_the_table(net):
+    densities = pictures.RECIPES[net].densities
+    found = pictures.unpacked(checkout() / "reference_results" / "weights" / f"pruned_{net}.safetensors", [*densities])
+    shares = {layer: float((w != 0).double().mean()) for layer, (w, _) in found.items()}
+    assert shares == pytest.approx(densities, abs=1e-3)
 
 
 def test_a_file_of_another_network_is_refused(context):

@@ -18,9 +18,9 @@ NAMES = {"lenet300": "LeNet-300-100", "lenet5": "LeNet-5"}
 BEFORE, AFTER = "#9ecae1", "#d62728"
 
 
-@picture("pruned_{net}", over={"net": ("lenet300",)})
+@picture("pruned_{net}", over={"net": tuple(RECIPES)})
 def densities(ctx: Context, net: str) -> Figure:
-    """What is kept of each layer of {net}, of its weights and its neurons' inputs, after pruning and retraining."""
+    """What is kept of each layer of {net} after pruning and retraining, and what the paper prints."""
     layers = read(ctx, net)
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.subplots()
@@ -35,7 +35,7 @@ def densities(ctx: Context, net: str) -> Figure:
     return figure
 
 
-@picture("pruned_{net}", over={"net": ("lenet300",)})
+@picture("pruned_{net}", over={"net": tuple(RECIPES)})
 def histograms(ctx: Context, net: str) -> Figure:
     """How large the weights of {net} are, by layer: trained, and after pruning and retraining; the axis is logarithmic.
 

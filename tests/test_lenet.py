@@ -15,12 +15,10 @@ from dmbench.models.lenet import (
     LeNet5,
     LeNet5Caffe,
     LeNet300,
-    PartialConv,
-    Subsample,
     competitive_loss,
     layer_table,
-    squash,
 )
+from dmbench.models.parts.lenet_layers import PartialConv, Subsample, squash
 
 few = settings(deadline=None, max_examples=15, derandomize=True)
 

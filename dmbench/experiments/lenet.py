@@ -7,7 +7,8 @@ from torch import nn
 
 from dmbench.harness.errors import ContractError
 from dmbench.harness.experiment import Context, Subject, experiment
-from dmbench.models.lenet import LeNet5, LeNet5Caffe, LeNet300, layer_table, operations, squash
+from dmbench.models.lenet import LeNet5, LeNet5Caffe, LeNet300, layer_table, operations
+from dmbench.models.parts.lenet_layers import squash
 
 
 def network(name: str, default: Any, side: int) -> Subject:

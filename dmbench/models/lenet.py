@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from dmbench.models.parts.lenet_layers import Distances, PartialConv, Subsample, squash
+
 # Table I: the maps of S2 that each of the 16 maps of C3 reads.
 C3_READS = (
     *((i, (i + 1) % 6, (i + 2) % 6) for i in range(6)),
@@ -22,7 +24,6 @@ C3_READS = (
     (0, 2, 3, 5),
     tuple(range(6)),
 )
-AMPLITUDE, SLOPE = 1.7159, 2 / 3  # appendix A
 
 
 class LeNet300(nn.Sequential):
@@ -108,11 +109,6 @@ class LeNet5(nn.Module):
         return self.output(squash(self.f6(squash(self.c5(x)).flatten(1))))  # type: ignore[no-any-return]
 
 
-def squash(x: Tensor) -> Tensor:
-    """Return A tanh(S x), A = 1.7159 and S = 2/3, so that f(1) = 1 and f(-1) = -1 (appendix A)."""
-    return AMPLITUDE * torch.tanh(SLOPE * x)
-
-
 def competitive_loss(penalties: Tensor, labels: Tensor, rubbish: float = 0.1) -> Tensor:
     """Return the mean of y_D + log(exp(-j) + sum_i exp(-y_i)), which pushes wrong classes away (Eq. 9).
 
@@ -122,70 +118,6 @@ def competitive_loss(penalties: Tensor, labels: Tensor, rubbish: float = 0.1) ->
         raise ValueError(f"rubbish, the constant j, must be above 0: {rubbish}")
     others = torch.cat([penalties.new_full((len(penalties), 1), -rubbish), -penalties], 1)
     return (penalties.gather(1, labels[:, None])[:, 0] + others.logsumexp(1)).mean()
-
-
-class Subsample(nn.Module):
-    """S2 and S4: the sum of 2 x 2 units, times a coefficient, plus a bias, squashed; both one for a map."""
-
-    def __init__(self, maps: int) -> None:
-        super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.empty(maps)), nn.Parameter(torch.empty(maps))
-        self.reset()
-
-    def reset(self, generator: torch.Generator | None = None) -> None:
-        """Draw as LeNet5 does; a unit has five inputs."""
-        for values in (self.weight, self.bias):
-            nn.init.uniform_(values, -2.4 / 5, 2.4 / 5, generator=generator)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, H, W) to (N, C, H / 2, W / 2)."""
-        return squash(nn.functional.avg_pool2d(x, 2) * (4 * self.weight[:, None, None]) + self.bias[:, None, None])
-
-
-class PartialConv(nn.Module):
-    """A convolution whose filters read some maps each: only the filters that there are, are kept and trained.
-
-    reads: for each map of the output the maps of the input that it reads. side: of a filter.
-    """
-
-    reads: Tensor
-
-    def __init__(self, reads: tuple[tuple[int, ...], ...], side: int) -> None:
-        super().__init__()
-        pairs = [(out, read) for out, maps in enumerate(reads) for read in maps]
-        self.shape = (len(reads), 1 + max(read for _, read in pairs), side, side)
-        self.register_buffer("reads", torch.tensor(pairs).T)
-        self.weight = nn.Parameter(torch.empty(len(pairs), side, side))
-        self.bias = nn.Parameter(torch.empty(len(reads)))
-        self.reset()
-
-    def reset(self, generator: torch.Generator | None = None) -> None:
-        """Draw as LeNet5 does; units of different maps have different numbers of inputs."""
-        inputs = 1 + self.weight[0].numel() * self.reads[0].bincount()
-        with torch.no_grad():
-            for values, bound in ((self.weight, (2.4 / inputs)[self.reads[0], None, None]), (self.bias, 2.4 / inputs)):
-                values.uniform_(-1, 1, generator=generator).mul_(bound)
-
-    def dense(self) -> Tensor:
-        """Return all filters, (O, I, side, side), zero where nothing is read."""
-        return self.weight.new_zeros(self.shape).index_put((self.reads[0], self.reads[1]), self.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, I, H, W) to (N, O, H - side + 1, W - side + 1)."""
-        return nn.functional.conv2d(x, self.dense(), self.bias)
-
-
-class Distances(nn.Module):
-    """LeNet-5's output: a unit for each class, the squared distance of (N, K) from its fixed code, (C, K)."""
-
-    codes: Tensor
-
-    def __init__(self, codes: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("codes", codes.float())
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x[:, None] - self.codes).square().sum(2)
 
 
 class Row(NamedTuple):

@@ -3,12 +3,12 @@
 import torch
 
 from dmbench.models.resnet_cifar import ResNetCifar
-from dmbench.peers.resnet_cifar import PEERS
 
-from ._common import PASSES, _Measured, device_or_skip, with_peers
+from ._common import PASSES, _Measured, device_or_skip
+from ._networks import with_compiled
 
 CASES = {"20 layers, 128 pictures": (20, 128), "56 layers, 1 picture": (56, 1)}
-IMPLEMENTATIONS = with_peers(ResNetCifar, PEERS, "resnet")
+IMPLEMENTATIONS = with_compiled(ResNetCifar)
 
 
 class ResNet(_Measured):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
 from dmbench import check
+from dmbench.experiments._data_augmentation_pictures import draws, views
 from dmbench.peers import data_augmentation as peers
 from dmbench.regularizers.data_augmentation import (
     adjust,
@@ -221,3 +222,23 @@ def test_torchvision_agrees_where_it_loads(part):
     torch.testing.assert_close(
         {"crop": crop, "ten_views": ten_views, "adjust": adjust}[part](x, *given), theirs, rtol=0, atol=1e-3
     )
+
+
+class Drawing:
+    """As much of a context as figures need."""
+
+    def __init__(self, artifact):
+        self.files = artifact
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("figure", "shape"), [(draws, (6, 10)), (views, (2, 10))])
+def test_the_report_shows_pictures_in_rows_the_original_first(artifact, figure, shape):
+    places = figure(Drawing(artifact)).axes
+    assert len(places) == shape[0] * shape[1]
+    shown = [np.asarray(place.images[0].get_array()) for place in places]
+    if figure is draws:
+        assert all(np.array_equal(shown[0], shown[10 * row]) for row in (1, 2))
+        assert not any(np.array_equal(shown[0], one) for one in shown[10:20][1:])
+    else:
+        assert np.array_equal(shown[0], shown[5][:, ::-1])

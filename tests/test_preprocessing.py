@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmbench import check
+from dmbench.experiments._preprocessing_pictures import whitened
 from dmbench.peers.preprocessing import numpy_whitening
 from dmbench.regularizers.preprocessing import components_for, fit_pca, fit_standard, fit_whitening
 
@@ -198,3 +199,19 @@ def test_what_does_not_fit_is_refused_in_one_line():
 
 def test_numpy_meets_the_contract_where_no_axis_lacks_variance():
     assert check("preprocessing", numbers="zca_*", fit_whitening=numpy_whitening)
+
+
+@pytest.mark.data
+def test_the_report_shows_whitened_patches_with_sharper_edges(artifact):
+    class Drawing:
+        files = staticmethod(artifact)
+
+    shown = [np.asarray(place.images[0].get_array()) for place in whitened(Drawing()).axes]
+    assert len(shown) == 50
+
+    def neighbours(row):
+        """The correlation of pixels beside each other in a row of patches."""
+        patches = np.stack(shown[10 * row : 10 * row + 10])
+        return np.corrcoef(patches[:, :, 1:].ravel(), patches[:, :, :-1].ravel())[0, 1]
+
+    assert neighbours(2) > neighbours(0) > 0.8 > 0.5 > abs(neighbours(3))

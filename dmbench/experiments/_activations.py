@@ -54,10 +54,10 @@ def moments_by_depth(found: list[Tensor]) -> tuple[list[float], list[float]]:
 
 
 def expectation(function: Activation) -> float:
-    """Return the mean of a function of a normal value, by the trapezoid rule, which errs by less than 1e-9.
+    """Return the mean of a function of a normal value, by the trapezoid rule: it errs by 1e-9 for a kink, at most.
 
-    function: has at most a kink, at 0.
+    A jump at 0 is integrated so too, where the function gives the mean of both sides there.
     """
-    z = torch.linspace(-12, 12, 240_001, dtype=torch.float64)
+    z = torch.arange(-120_000, 120_001, dtype=torch.float64) / 10_000
     density = torch.exp(-z.square() / 2) / math.sqrt(2 * math.pi)
     return float((function(z) * density).sum() * (z[1] - z[0]))

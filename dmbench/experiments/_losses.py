@@ -31,7 +31,7 @@ def subject(name: str, kind: str, **options: Any) -> Subject:
 
 
 def given(kind: str, dtype: torch.dtype) -> list[Tensor]:
-    """Draw what a function takes: "scores", with "classes" or "distributions"; "probabilities" or "values" and targets."""
+    """Draw what a function takes: "scores", these with "classes" or "distributions", "probabilities" or "values"."""
     scores = torch.randn(N, C, dtype=torch.float64).to(dtype)
     if kind == "scores":
         return [scores]

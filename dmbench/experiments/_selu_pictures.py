@@ -5,11 +5,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F
 
-from dmbench.experiments._activations import LAYERS, activations_by_depth, moments_by_depth
+from dmbench.experiments._activations import LAYERS, Activation, activations_by_depth, moments_by_depth
 from dmbench.harness.experiment import Context, picture
 from dmbench.layers.selu import selu
 
-UNITS = {"SELU": selu, "ELU": F.elu, "tanh": torch.tanh, "ReLU": torch.relu}
+UNITS: dict[str, Activation] = {"SELU": selu, "ELU": F.elu, "tanh": torch.tanh, "ReLU": torch.relu}
 COLOURS = {"SELU": "#d62728", "ELU": "#2ca02c", "tanh": "#9467bd", "ReLU": "#1f77b4"}
 SHOWN = (1, 8, 16, 32)
 REACH = 3.0  # of a histogram, to each side

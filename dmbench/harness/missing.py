@@ -38,6 +38,7 @@ def _of(number: Number, store: Store) -> Missing:
         return Missing(number, number.unchecked or NO_REASON)
     absent = [name for name in found.artifacts if len(store.local(name)) < len(store.artifact(name).files)]
     reasons = [f"needs {', '.join(absent)}, not on this machine"] if absent else []
+    reasons += found.unset
     reasons += ["needs a GPU"] if found.gpu else []
     reasons += [FULL] if found.tier == "full" else []
     return Missing(number, "; ".join(reasons) or NO_REASON, how_to_measure(number))

@@ -121,7 +121,8 @@ def how_to_measure(number: Number) -> str:
         return "no experiment measures it yet"
     fetch = f"dmbench data fetch {' '.join(found.artifacts)} && " if found.artifacts else ""
     device = " --device cuda" if found.gpu else ""
-    return f"{fetch}dmbench run {number.stem} --number {number.key}{device}"
+    first = "".join(f"set {name} to {what}; then " for name, what in found.needs.items())
+    return f"{first}{fetch}dmbench run {number.stem} --number {number.key}{device}"
 
 
 def _floats(value: float | Sequence[float]) -> list[float]:

@@ -16,7 +16,7 @@ def torch_nn_hinge(scores: Tensor, target: Tensor, **options: Any) -> Tensor:
     return functional.multi_margin_loss(scores, target, **options) * scores.shape[-1]
 
 
-PEERS = {
+PEERS: dict[str, dict[str, Any]] = {
     "torch.nn": {
         "softmax": functional.softmax,
         "log_softmax": functional.log_softmax,

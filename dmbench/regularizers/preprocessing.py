@@ -1,6 +1,6 @@
 """Input preprocessing, fitted on training data alone and then applied to any: means, deviations, PCA and whitening.
 
-Source: Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images, appendix A (ZCA whitening); the notes
+Source: Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images (ZCA whitening); the notes
 of Stanford's CS231n, neural networks part 2 (means, PCA, whitening with an eps of 1e-5); the mean picture: Krizhevsky,
 Sutskever and Hinton (2012), section 2. Goodfellow et al. (2013), arXiv:1302.4389, whiten with an eps of 0.1, pixels
 being 0 to 255 and brought to one contrast first (pylearn2, ZCA, filter_bias).

@@ -18,10 +18,10 @@ from dmbench.optim.adagrad import Adagrad
 from dmbench.optim.schedules import Scheduler, inverse_time
 from dmbench.optim.sgd import SGD
 
-BATCH, EPOCHS = 128, 45  # section 6.1, and the length of Figure 1's axis
+BATCH, EPOCHS = 128, 25  # section 6.1; Figure 1 goes on to 45
 DECAY = 1e-4  # of the L2 penalty; the paper prints none
-# First rates, the best of 1, 0.3, 0.1 ... 0.001 after five epochs at a seed that is not among the measured ones.
-RATES = {"adam": 0.01, "nesterov": 0.1, "adagrad": 0.1}
+# First rates: of 10, 3, 1, 0.3 ... 0.01 the best after five epochs, at a seed that is not among the measured ones.
+RATES = {"adam": 0.3, "nesterov": 3.0, "adagrad": 0.3, "adagrad_alone": 0.1}
 MOMENTUM = 0.9
 
 
@@ -48,7 +48,9 @@ class Several:
 
 
 def costs(ctx: Context, adam: Any, rates: Mapping[str, float] = RATES, epochs: int = EPOCHS) -> dict[str, float]:
-    """Train three linear classifiers from zero on the same batches, at rates that fall as one over the root of t.
+    """Train linear classifiers from zero on the same batches, at rates that fall as one over the root of t.
+
+    "adagrad_alone" keeps its rate: its steps fall so by themselves.
 
     Returns: by optimiser its cost after the last epoch: the cross-entropy over the training digits, nats.
     """
@@ -63,9 +65,9 @@ def costs(ctx: Context, adam: Any, rates: Mapping[str, float] = RATES, epochs: i
         adam(nets["adam"].parameters(), lr=rates["adam"], weight_decay=DECAY),
         SGD(nets["nesterov"].parameters(), rates["nesterov"], MOMENTUM, weight_decay=DECAY, nesterov=True),
         Adagrad(nets["adagrad"].parameters(), lr=rates["adagrad"], weight_decay=DECAY),
+        Adagrad(nets["adagrad_alone"].parameters(), lr=rates["adagrad_alone"], weight_decay=DECAY),
     ]
-    # AdaGrad's step falls so by itself: to let its rate fall too would slow it twice.
-    schedulers = [Scheduler(optimiser, inverse_time(power=0.5)) for optimiser in optimisers[:2]]
+    schedulers = [Scheduler(optimiser, inverse_time(power=0.5)) for optimiser in optimisers[:-1]]
 
     def loss(_: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         return torch.stack([cross_entropy(net(images.flatten(1)), labels) for net in nets.values()]).sum()

@@ -42,7 +42,7 @@ def signs(ctx: Context) -> dict[str, float]:
 
 @experiment("valley_invariance", tier="quick", subjects=(OPTIMISER,))
 def valley(ctx: Context) -> dict[str, float]:
-    """Walk down a valley of curvatures 1 and 100, where both coordinates go alike: gradients are divided by their size."""
+    """Walk down a valley of curvatures 1 and 100: both coordinates go alike, since gradients cancel their size."""
     return {"valley_invariance": unlike_coordinates(ctx.subject("rmsprop"), {"lr": 0.01, "eps": 0.0})}
 
 

@@ -46,7 +46,7 @@ def clip_by_norm_(
         raise FloatingPointError(
             f"the gradients' norm is {float(norm):g}: nothing was clipped; lower the learning rate"
         )
-    share = torch.where(norm >= theta, theta / norm, torch.ones_like(norm))  # no wait for the device
+    share = torch.where(norm < theta, torch.ones_like(norm), theta / norm)  # of NaN NaN; no wait for the device
     for g in gradients:
         g.mul_(share.to(g.device, g.dtype))
     return norm

@@ -111,7 +111,7 @@ def _printed(found: Sequence[tuple[Verdict, Record]]) -> dict[str, float]:
     values = {n.value: key for key, n in reversed(numbers.items()) if n.unit == unit}
     if len(values) == 1:
         return dict.fromkeys(["printed"], *values)
-    shared = len(os.path.commonprefix(list(values.values())).rpartition("_")[0])
+    shared = len(os.path.commonpath(key.replace("_", "/") for key in values.values()))  # whole words at the front
     return {f"printed {_words(key[shared:].strip('_'))}": value for value, key in values.items()}
 
 

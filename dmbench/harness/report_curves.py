@@ -104,13 +104,12 @@ def _shown(clocks: Sequence[str]) -> list[str]:
 
 def _printed(found: Sequence[tuple[Verdict, Record]]) -> dict[str, float]:
     """Return the printed values of the first number's unit, each under a name that tells it from the others."""
-    numbers = {
-        verdict.number.key: verdict.number for verdict, _ in found if not isinstance(verdict.number.value, tuple)
-    }
+    numbers = {verdict.number.key: verdict.number for verdict, _ in found}
     unit = next((number.unit for number in numbers.values()), "")
-    values = {n.value: key for key, n in reversed(numbers.items()) if n.unit == unit}
+    same = [number for number in reversed(numbers.values()) if number.unit == unit]
+    values = {n.value: n.key for n in same if not isinstance(n.value, tuple)}
     if len(values) == 1:
-        return dict.fromkeys(["printed"], *values)
+        return {"printed": value for value in values}
     shared = len(os.path.commonpath(key.replace("_", "/") for key in values.values()))  # whole words at the front
     return {f"printed {_words(key[shared:].strip('_'))}": value for value, key in values.items()}
 

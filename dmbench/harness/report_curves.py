@@ -108,8 +108,8 @@ def _printed(found: Sequence[tuple[Verdict, Record]]) -> dict[str, float]:
     unit = next((number.unit for number in numbers.values()), "")
     same = [number for number in reversed(numbers.values()) if number.unit == unit]
     values = {n.value: n.key for n in same if not isinstance(n.value, tuple)}
-    if len(values) == 1:
-        return {"printed": value for value in values}
+    if len(values) < 2:
+        return dict(zip(["printed"], values, strict=False))
     shared = len(os.path.commonpath(key.replace("_", "/") for key in values.values()))  # whole words at the front
     return {f"printed {_words(key[shared:].strip('_'))}": value for value, key in values.items()}
 

@@ -56,9 +56,10 @@ class DropoutNet(nn.Module):
         super().__init__()
         self.recipe, self.drop = recipe, drop
         sizes = (PIXELS, *recipe.hidden, CLASSES)
-        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(sizes))
-        for number, layer in enumerate(self.layers, 1):
-            last = number == len(self.layers)
+        layers = [nn.Linear(i, o) for i, o in pairwise(sizes)]
+        self.layers = nn.ModuleList(layers)
+        for number, layer in enumerate(layers, 1):
+            last = number == len(layers)
             if recipe.unit == "relu":
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             if recipe.unit == "logistic" or last:
@@ -80,5 +81,6 @@ class DropoutNet(nn.Module):
     def hold(self, _: int = 0) -> None:
         """Shorten incoming weights that are longer than the recipe's norm."""
         if self.recipe.norm:
-            for layer in self.layers:
-                max_norm_(layer.weight, self.recipe.norm)
+            for name, parameter in self.named_parameters():
+                if name.endswith("weight"):
+                    max_norm_(parameter, self.recipe.norm)

@@ -107,8 +107,9 @@ def logistic(ctx: Context) -> dict[str, float]:
 )
 def softmax(ctx: Context) -> dict[str, float]:
     """Train softmax regression; test digits wrong under attack, %, and its mean probability for what it says, %."""
-    net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10)).to(ctx.device)
-    nn.init.zeros_(net[1].weight)
+    layer = nn.Linear(784, 10)
+    nn.init.zeros_(layer.weight)
+    net = nn.Sequential(nn.Flatten(), layer).to(ctx.device)
     _, wrong, sure = linear(ctx, net, read_digits(ctx, "train"), read_digits(ctx, "test"), updates=2000)
     return {"softmax_adversarial_error": wrong, "softmax_confidence": sure}
 

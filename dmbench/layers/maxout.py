@@ -39,7 +39,10 @@ def maxout(z: Tensor, pieces: int, dim: int = -1) -> Tensor:
     values = z.shape[dim]
     if pieces < 1 or values % pieces:
         raise ValueError(f"need pieces of at least 1 that divide the features: {pieces} of {values}")
-    return z.unflatten(dim, (values // pieces, pieces)).max(dim + 1 if dim >= 0 else dim).values
+    at = dim % z.ndim
+    grouped = z.reshape(*z.shape[:at], values // pieces, pieces, *z.shape[at + 1 :])
+    h: Tensor = grouped.max(at + 1).values
+    return h
 
 
 class MaxoutLinear(nn.Module):

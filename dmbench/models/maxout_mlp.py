@@ -68,4 +68,4 @@ class MaxoutMLP(nn.Module):
         """Shorten incoming weights longer than the norm, after an update."""
         for name, parameter in self.named_parameters():
             if name.endswith("weight"):
-                max_norm_(parameter.data, norm)
+                max_norm_(parameter, norm)

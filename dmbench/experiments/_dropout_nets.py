@@ -1,7 +1,7 @@
 """The networks of dropout's MNIST table (Srivastava et al. 2014, Table 2), and how long they train here.
 
 Table 2 has permutation-invariant nets; p is 0.5 in hidden layers, 0.2 at the input, and with max-norm c = 2 in all
-layers, momentum 0.95 (Appendix B.1; p here is that of dropping).
+layers (Appendix B.1; p here is that of dropping).
 
 Shapes: N digits; images (N, 1, 28, 28), in [0, 1]; scores (N, 10).
 """
@@ -25,8 +25,9 @@ class Recipe:
     """One row of the table.
 
     hidden: units of each hidden layer. unit: "logistic" or "relu". drops: whether by p_input and p_hidden.
-    norm: largest norm of a unit's incoming weights, 0 for no bound. epochs, batch, rate, momentum: of the training; the
-    rate rises linearly over the first twentieth of the updates, and then falls linearly to zero.
+    norm: largest norm of a unit's incoming weights, 0 for no bound. epochs, batch, rate: of the training; optimiser:
+    "adam", or "sgd" with momentum 0.95. The rate rises linearly over the first twentieth of the updates, and then falls
+    linearly to zero.
     """
 
     hidden: tuple[int, ...]
@@ -35,10 +36,16 @@ class Recipe:
     norm: float
     epochs: int
     rate: float
-    momentum: float = 0.95
-    batch: int = 100
+    optimiser: str = "adam"
+    batch: int = 128
     p_input: float = 0.2
     p_hidden: float = 0.5
+
+    def optimise(self, net: nn.Module) -> torch.optim.Optimizer:
+        """Return the optimiser of a network's parameters."""
+        if self.optimiser == "sgd":
+            return torch.optim.SGD(net.parameters(), self.rate, momentum=0.95, fused=True)
+        return torch.optim.Adam(net.parameters(), self.rate, fused=True)
 
     def rate_at(self, update: int, updates: int) -> float:
         """Return the learning rate of an update, from 0."""

@@ -18,10 +18,10 @@ from dmbench.layers.dropout import dropout, max_norm_, scale_weight
 UNITS = 1_000_000
 WIDTH = 8  # of the networks whose 2 ** WIDTH thinned ones are all computed
 ROWS = {
-    "standard": Recipe((800, 800), "logistic", drops=False, norm=0, epochs=10, rate=0.1),
-    "logistic": Recipe((1024,) * 3, "logistic", drops=True, norm=0, epochs=5, rate=0.3),
-    "relu": Recipe((1024,) * 3, "relu", drops=True, norm=0, epochs=5, rate=0.05),
-    "relu_max_norm": Recipe((1024,) * 3, "relu", drops=True, norm=2, epochs=5, rate=0.05),
+    "standard": Recipe((800, 800), "logistic", drops=False, norm=0, epochs=8, rate=0.1, optimiser="sgd"),
+    "logistic": Recipe((1024,) * 3, "logistic", drops=True, norm=0, epochs=4, rate=2e-3),
+    "relu": Recipe((1024,) * 3, "relu", drops=True, norm=0, epochs=4, rate=1e-3),
+    "relu_max_norm": Recipe((1024,) * 3, "relu", drops=True, norm=2, epochs=4, rate=1e-3),
 }
 
 
@@ -135,20 +135,20 @@ def difference_torch(ctx: Context) -> dict[str, float]:
 def trained(ctx: Context, row: str) -> dict[str, float]:
     """Train a network of the MNIST table; the share of the 10,000 test digits that it gets wrong, %.
 
-    Differs from the paper: 1. A few epochs instead of 1,000,000 updates. 2. The rate falls linearly to zero.
-    3. Nothing is tuned on a validation set; all 60,000 digits train, as in the paper's last step.
+    Differs from the paper: 1. A few epochs instead of 1,000,000 updates, and for these Adam where units are dropped:
+    momentum of 0.95 gets less far in them. 2. The rate falls linearly to zero. 3. Nothing is tuned on a validation set;
+    all 60,000 digits train, as in the paper's last step.
     """
     recipe = ROWS[row]
-    ctx.note(**asdict(recipe), optimiser="SGD with momentum")
+    ctx.note(**asdict(recipe))
     train, test = read_digits(ctx, "train"), read_digits(ctx, "test")
     net = DropoutNet(recipe, ctx.subject("dropout")).to(ctx.device)
-    optimiser = torch.optim.SGD(net.parameters(), recipe.rate, momentum=recipe.momentum)
     epoch = ceil(len(train.labels) / recipe.batch)
     updates = recipe.epochs * epoch
     Training(ctx, train, updates).phase(
         row,
         net,
-        optimiser,
+        recipe.optimise(net),
         updates,
         batch=recipe.batch,
         rate=lambda update: recipe.rate_at(update, updates),

@@ -22,13 +22,22 @@ WATCHED = 1000  # test digits that are attacked for a point of the curve
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the network trains: SGD with momentum, the rate falling linearly to zero; weights uniform within `reach`."""
+    """How the network trains: the rate falls linearly to zero; weights begin uniform within `reach`.
+
+    momentum: of SGD; None for Adam.
+    """
 
     epochs: int
     rate: float
-    momentum: float
+    momentum: float | None = None
     batch: int = 100
     reach: float = 0.05
+
+    def optimise(self, net: nn.Module) -> torch.optim.Optimizer:
+        """Return the optimiser of a network's parameters."""
+        if self.momentum is None:
+            return torch.optim.Adam(net.parameters(), self.rate, fused=True)
+        return torch.optim.SGD(net.parameters(), self.rate, momentum=self.momentum, fused=True)
 
 
 class Attacked(NamedTuple):
@@ -42,17 +51,16 @@ def train_maxout(
     ctx: Context, recipe: Recipe, net: MaxoutMLP, loss: Loss = plain_loss, step: Attack = fast_gradient_sign
 ) -> Digits:
     """Train in place; return the test digits. An interrupted run goes on from its checkpoint; `step` only watches."""
-    ctx.note(**asdict(recipe), optimiser="SGD with momentum", eps=EPS)
+    ctx.note(**asdict(recipe), optimiser="Adam" if recipe.momentum is None else "SGD", eps=EPS)
     train, test = read_digits(ctx, "train"), read_digits(ctx, "test")
     net.to(ctx.device)
-    optimiser = torch.optim.SGD(net.parameters(), recipe.rate, momentum=recipe.momentum, fused=True)
     epoch = ceil(len(train.labels) / recipe.batch)
     updates = recipe.epochs * epoch
     few = test.first(WATCHED)
     Training(ctx, train, updates).phase(
         "maxout",
         net,
-        optimiser,
+        recipe.optimise(net),
         updates,
         batch=recipe.batch,
         rate=lambda update: recipe.rate * (1 - update / updates),

@@ -74,16 +74,40 @@ def root(
 
 
 @app.command("list")
-def list_(stems: Stems = None, as_json: AsJson = False) -> None:
+def list_(
+    stems: Stems = None,
+    lacking: Annotated[
+        bool,
+        typer.Option("--missing", help="Only what no record measures, and why; exit code 1 if a reason is missing."),
+    ] = False,
+    results: Results = None,
+    as_json: AsJson = False,
+) -> None:
     """List stems; or, of the stems named, the numbers, experiments and replaceable parts."""
     from dmbench.harness.listing import list_stems, numbers_of
 
     papers = discovery.papers()
     chosen = discovery.choose(stems or [], papers)
+    if lacking:
+        _list_missing({stem: papers[stem] for stem in chosen}, paths.results_folder(results, own=True), as_json)
+        return
     if as_json:
         print(json.dumps([row for stem in chosen for row in numbers_of(papers[stem])], indent=1))
     else:
         list_stems([papers[stem] for stem in chosen], bool(stems), _console())
+
+
+def _list_missing(papers: dict[str, Paper], folder: Path, as_json: bool) -> None:
+    from dmbench.harness.missing import NO_REASON, missing, print_missing
+
+    found, problems = records.read(folder, papers)
+    _warn(problems)
+    rows = missing(papers, found)
+    if as_json:
+        print(json.dumps([{"number": r.number.name, "reason": r.reason, "command": r.command} for r in rows], indent=1))
+    else:
+        print_missing(rows, _console())
+    raise typer.Exit(NOT_FINE if any(row.reason == NO_REASON for row in rows) else FINE)
 
 
 @app.command()

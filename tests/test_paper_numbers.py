@@ -7,9 +7,9 @@ from dmbench.harness.discovery import experiments, papers, stems_with_experiment
 from dmbench.harness.judging import judge_all
 from dmbench.harness.measure import Settings
 from dmbench.harness.runner import run
-from dmbench.harness.verdict import BETTER, INCONCLUSIVE, KNOWN_GAP, REPRODUCED
+from dmbench.harness.verdict import BETTER, INCONCLUSIVE, KNOWN_GAP, REPRODUCED, UNCHANGED
 
-PASSES = (REPRODUCED, BETTER, KNOWN_GAP)
+PASSES = (REPRODUCED, BETTER, KNOWN_GAP, UNCHANGED)
 MANY, A_FEW = 10, 3  # seeds: experiments with more than MANY are left to the slow part, all but A_FEW
 FOUND = [e for stem in stems_with_experiments() for e in experiments(stem)]
 

@@ -129,6 +129,7 @@ def test_a_component_imports_torch_and_nothing_heavier():
             assert {name.partition(".")[0] for name in imported(path)} <= allowed, path.name
 
 
-def test_records_and_measured_files_belong_to_stems():
-    measured = Path(ROOT / "reference_results" / "measured")
-    assert {path.stem for path in measured.glob("*.jsonl")} <= set(papers())
+def test_records_and_tracked_values_belong_to_stems():
+    results = Path(ROOT / "reference_results")
+    assert {path.stem for path in (results / "measured").glob("*.jsonl")} <= set(papers())
+    assert {path.stem for path in (results / "tracked").glob("*.toml")} <= set(papers())

@@ -4,7 +4,8 @@ Looked for in this order: the folder in DMBENCH_DATA; the user's cache; the fold
 public addresses. DMBENCH_OFFLINE=1 forbids the network. The sha256 of a file is checked on its first use in a process.
 A file listed without a checksum (nobody could fetch it when it was listed) is trusted on first use: its checksum is
 kept in the cache, and holds from then on. Where an artifact's content is also about in other files (`instead`, in a
-mirror, say), those serve as well where they lie on this machine; only the files themselves are ever fetched.
+mirror, say), those serve as well where they lie on this machine; only the files themselves are ever fetched. The many
+files of one folder are listed in a table beside the registry (`manifest`).
 """
 
 import hashlib
@@ -79,14 +80,14 @@ def read_artifacts(path: Path | None = None) -> dict[str, Artifact]:
     registry = {}
     for name, entry in content.items():
         try:
-            registry[name] = _artifact(name, entry)
-        except (KeyError, TypeError, ValueError) as error:
+            registry[name] = _artifact(name, entry, path.parent)
+        except (OSError, KeyError, TypeError, ValueError) as error:
             raise NumbersError(f"{shown(path)}: {name}: {type(error).__name__}: {error}") from error
     return registry
 
 
-def _artifact(name: str, entry: dict[str, Any]) -> Artifact:
-    known = {"title", "licence", "address", "files", "each", "made_by", "instead"}
+def _artifact(name: str, entry: dict[str, Any], folder: Path) -> Artifact:
+    known = {"title", "licence", "address", "files", "each", "manifest", "folder", "made_by", "instead"}
     if unknown := set(entry) - known:
         raise ValueError(f"{unknown.pop()} is not a known key: {', '.join(sorted(known))}")
     base = entry.get("address", "")
@@ -97,6 +98,8 @@ def _artifact(name: str, entry: dict[str, Any]) -> Artifact:
     if each := entry.get("each"):  # files named by a running number or by a list of words
         words = each.get("words") or [str(i).zfill(each.get("digits", 0)) for i in range(1, each["count"] + 1)]
         files += [File(each["name"].format(word), base + each["path"].format(word)) for word in words]
+    if manifest := entry.get("manifest"):
+        files += _listed(folder / manifest, entry.get("folder", ""), base)
     if not files:
         raise ValueError("lists no files")
     for file in files + instead:
@@ -105,6 +108,17 @@ def _artifact(name: str, entry: dict[str, Any]) -> Artifact:
     if instead and not all(file.sha256 for file in files + instead):
         raise ValueError("files that serve instead of others need checksums, both")
     return Artifact(name, entry["title"], entry["licence"], tuple(files), entry.get("made_by", ""), tuple(instead))
+
+
+def _listed(manifest: Path, folder: str, base: str) -> list[File]:
+    """Read a table of files: name, bytes and sha256 a line, tabs between. folder: what is put before each name."""
+    files = []
+    for number, line in enumerate(manifest.read_text(encoding="utf-8").splitlines(), 1):
+        name, *rest = line.split("\t")
+        if len(rest) != 2 or not rest[0].isdigit() or len(rest[1]) != 64:
+            raise ValueError(f"{manifest.name}:{number}: need name, bytes and sha256, tabs between: {line[:80]}")
+        files.append(File(folder + name, _address(base, {"name": name}), int(rest[0]), rest[1]))
+    return files
 
 
 def _address(base: str, row: dict[str, Any]) -> str:

@@ -73,7 +73,7 @@ def check(
 
 def _line(verdict: Verdict) -> str:
     number = verdict.number
-    values = f"printed {number.printed} {number.unit}"
+    values = f"{number.origin} {number.printed} {number.unit}"
     if verdict.measured:
         values += f", measured {formats.measured(verdict)}"
     return f"{number.name} {verdict.kind}: {values}; {verdict.why}"

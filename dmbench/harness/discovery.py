@@ -17,12 +17,15 @@ from dmbench.harness.paths import PACKAGE, reference
 
 
 def papers(folder: Path | None = None) -> dict[str, Paper]:
-    """Read the numbers of all stems, in alphabetical order.
+    """Read the numbers of all stems, in alphabetical order; what is tracked of a stem comes after what is printed.
 
     Raises:
         NumbersError: a file is malformed.
     """
-    return {path.stem: read_paper(path) for path in sorted((folder or reference() / "papers").glob("*.toml"))}
+    folder = folder or reference() / "papers"
+    return {
+        path.stem: read_paper(path, folder.parent / "tracked" / path.name) for path in sorted(folder.glob("*.toml"))
+    }
 
 
 @cache

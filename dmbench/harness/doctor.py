@@ -29,20 +29,23 @@ def diagnose(results: Path) -> dict[str, Any]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     store = Store.from_environment()
     tiers: dict[str, dict[str, Any]] = {tier: {"can_run": 0, "experiments": 0, "missing": []} for tier in TIERS}
+    variables = set(VARIABLES)
     for stem in papers():
         for found in experiments(stem):
+            variables |= set(found.needs)
             row = tiers[found.tier]
             row["experiments"] += 1
             absent = [f"dmbench data fetch {n}" for n in found.artifacts if not _here(store, n)]
             if found.gpu and device.type != "cuda":
                 absent.append("a GPU")
+            absent += found.unset
             row["can_run"] += not absent
             row["missing"] += [reason for reason in absent if reason not in row["missing"]]
     revision, dirty = commit()
     return {
         "environment": environment(device),
         "commit": revision + (" with changes" if dirty else ""),
-        "settings": {name: os.environ.get(name, "") for name in VARIABLES},
+        "settings": {name: os.environ.get(name, "") for name in (*VARIABLES, *sorted(variables - set(VARIABLES)))},
         "cache": str(cache_folder()),
         "results": shown(results),
         "problems": _problems(results),

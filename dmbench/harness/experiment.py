@@ -9,6 +9,7 @@ and artifacts. The function returns the value of each number that it declares.
 """
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +99,12 @@ class Experiment:
     seeds: int = 0
     gpu: bool = False
     case: Mapping[str, Any] = field(default_factory=dict)
+    needs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def unset(self) -> list[str]:
+        """What is left to set, one line for each environment variable that it needs and that is not set."""
+        return [f"set {name} to {what}" for name, what in self.needs.items() if not os.environ.get(name)]
 
     @property
     def purpose(self) -> str:
@@ -125,6 +132,7 @@ def experiment(
     seeds: int = 0,
     gpu: bool = False,
     over: Mapping[str, Sequence[Any]] | None = None,
+    needs: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., Measured]], Callable[..., Measured]]:
     """Declare a function of an experiments module as the protocol of `numbers`.
 
@@ -136,6 +144,7 @@ def experiment(
         seeds: how many seeds by default; 0 for a deterministic experiment.
         gpu: whether it needs a CUDA device.
         over: for each argument of the function the values to run it with.
+        needs: environment variables that point to what no address has, and to what each has to be set.
 
     Raises:
         ValueError: an unknown tier, no numbers, or a negative count of seeds.
@@ -161,6 +170,7 @@ def experiment(
                 seeds=seeds,
                 gpu=gpu,
                 case=case,
+                needs=needs or {},
             )
             for case in cases(over or {})
         )

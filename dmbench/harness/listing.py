@@ -25,7 +25,7 @@ def _in_full(paper: Paper, console: Console) -> None:
     width = max(map(len, paper.numbers))
     for number in paper.numbers.values():
         found = experiment_of(number)
-        how = "unchecked" if number.unchecked or found is None else found.tier
+        how = "unchecked" if number.unchecked or found is None else found.tier + (", tracked" if number.tracked else "")
         _print(
             console,
             f"  {number.key:{width}}  {how:9}  {number.printed} {number.unit} ± {number.atol:g}; {number.where}",
@@ -67,6 +67,7 @@ def verdict_row(verdict: Verdict) -> dict[str, Any]:
         "verdict": verdict.kind,
         "why": verdict.why,
         "printed": number.value,
+        "tracked": number.tracked,
         "unit": number.unit,
         "atol": number.atol,
         "measured": list(verdict.measured) if isinstance(number.value, tuple) else next(iter(verdict.measured), None),

@@ -92,6 +92,8 @@ def measure(
     chosen = next(e for e in experiments(task.stem) if e.name == task.experiment)
     if chosen.gpu and not settings.device.startswith("cuda"):
         return Outcome(task, reason=f"needs a GPU: dmbench run {task.stem} --tier {task.tier} --device cuda")
+    if chosen.unset:
+        return Outcome(task, reason="; ".join(chosen.unset))
     try:
         store = store or Store.from_environment()
         files = {name: store.files(name) for name in chosen.artifacts}

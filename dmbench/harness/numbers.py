@@ -1,10 +1,11 @@
 """The numbers that papers print: reference_results/papers/<stem>.toml, read strictly.
 
-A value keeps the digits as printed (31.90 stays 31.90), beside the float that is compared.
+A value keeps the digits as printed (31.90 stays 31.90), beside the float that is compared. What no paper prints and
+dmbench measured before stands apart, in reference_results/tracked/<stem>.toml: its verdict is *unchanged* or *changed*.
 """
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from dmbench.harness.toml_reader import Reader
 DIRECTIONS = ("higher", "lower", "exact")
 REQUIRED = {"value", "unit", "better", "where", "setting", "atol", "why_atol"}
 OPTIONAL = {"spread", "runs", "unchecked", "known_gap", "gap", "one_run", "unseen"}
+TRACKED_KEYS = {"value", "unit", "setting", "atol", "why_atol", "made_by"}
 PAPER_KEYS = {"title", "authors", "year", "venue", "arxiv", "doi"}
 
 
@@ -27,6 +29,7 @@ class Number:
     value is a float, or a tuple of floats that are compared element by element; printed holds its digits.
     atol and gap are in the value's unit. gap: the largest shortfall that the reason in known_gap explains.
     unseen: why the digits are not confirmed; it stands beside the verdict.
+    tracked: no paper's, but what dmbench measured before; `where` is the command that did.
     """
 
     stem: str
@@ -46,6 +49,12 @@ class Number:
     gap: float | None = None
     one_run: str | None = None
     unseen: str | None = None
+    tracked: bool = False
+
+    @property
+    def origin(self) -> str:
+        """What its value is: `printed` in a paper, or `tracked` by dmbench."""
+        return "tracked" if self.tracked else "printed"
 
     @property
     def name(self) -> str:
@@ -73,19 +82,13 @@ class Paper:
     curves: dict[str, str] = field(default_factory=dict)
 
 
-def read_paper(path: Path) -> Paper:
-    """Read one file of numbers.
+def read_paper(path: Path, tracked: Path | None = None) -> Paper:
+    """Read one file of numbers, and the file of what is tracked beside them where there is one.
 
     Raises:
         NumbersError: the file cannot be read, is no TOML, or a key is missing, unknown or malformed.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-    except (OSError, UnicodeDecodeError) as error:
-        raise NumbersError(f"{shown(path)}: cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise NumbersError(f"{shown(path)}: not valid TOML: {error}") from error
-    reader = Reader(path)
+    content, reader = _content(path), Reader(path)
     reader.known("", content, {"paper", "numbers", "tables", "curves"})
     title_page = reader.table("paper", content.get("paper"))
     reader.known("paper", title_page, PAPER_KEYS, {"title", "authors", "year"})
@@ -100,11 +103,37 @@ def read_paper(path: Path) -> Paper:
     }
     if not numbers:
         raise reader.error("numbers", "is empty: a paper without numbers checks nothing")
+    if tracked is not None and tracked.exists():
+        numbers |= _tracked(tracked, numbers)
     tables = read_declared(reader, content.get("tables", []), list(numbers))
     curves = reader.texts("curves", content.get("curves", {}))
     if curves.get("judged", "") not in ("", *curves):
         raise reader.error("curves.judged", f"must be a key that [curves] describes: {curves['judged']}")
     return Paper(stem=path.stem, numbers=numbers, tables=tables, curves=curves, **title_page)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except (OSError, UnicodeDecodeError) as error:
+        raise NumbersError(f"{shown(path)}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise NumbersError(f"{shown(path)}: not valid TOML: {error}") from error
+
+
+def _tracked(path: Path, printed: dict[str, Number]) -> dict[str, Number]:
+    content, reader = _content(path), Reader(path)
+    reader.known("", content, {"tracked"})
+    found = {}
+    for key, given in reader.table("tracked", content.get("tracked")).items():
+        entry = reader.table(f"tracked.{key}", given)
+        reader.known(f"tracked.{key}", entry, TRACKED_KEYS, TRACKED_KEYS)
+        if key in printed:
+            raise reader.error(f"tracked.{key}", "is a paper's number too: what is tracked has a name of its own")
+        where = reader.text(f"tracked.{key}.made_by", entry["made_by"])
+        facts = {name: value for name, value in entry.items() if name != "made_by"}
+        found[key] = replace(_number(reader, path.stem, key, facts | {"better": "exact", "where": where}), tracked=True)
+    return found
 
 
 def _number(reader: Reader, stem: str, key: str, entry: dict[str, Any]) -> Number:

@@ -9,11 +9,13 @@ from dmbench.harness.report_svg import tolerance
 from dmbench.harness.verdict import (
     BELOW,
     BETTER,
+    CHANGED,
     FAILED,
     INCONCLUSIVE,
     KNOWN_GAP,
     NOT_MEASURED,
     REPRODUCED,
+    UNCHANGED,
     Verdict,
 )
 
@@ -21,9 +23,11 @@ from dmbench.harness.verdict import (
 SHAPES = {
     REPRODUCED: "●",
     BETTER: "▲",
+    UNCHANGED: "■",
     KNOWN_GAP: "◆",
     INCONCLUSIVE: "◐",
     BELOW: "▼",
+    CHANGED: "≠",
     FAILED: "✕",
     NOT_MEASURED: "○",
 }
@@ -72,7 +76,8 @@ def _group(whose: str, rows: list[str]) -> str:
 
 
 def _row(v: Verdict, machines: Mapping[str, int]) -> str:
-    unit = f' <span class="unit">{escape(v.number.unit)}</span>'
+    whose = " (tracked, printed nowhere)" if v.number.tracked else ""
+    unit = f' <span class="unit">{escape(v.number.unit)}{whose}</span>'
     allowed = f'<span class="allowed">± {_plain(v.number.atol)}</span>'
     cells = (
         ("figure", f"{escape(v.number.printed)}{unit}{allowed}"),
@@ -108,7 +113,7 @@ def breakable(key: str) -> str:
 def _details(v: Verdict, machines: Mapping[str, int]) -> str:
     number = v.number
     facts = {
-        "where": number.where,
+        "made by" if number.tracked else "where": number.where,
         "setting": number.setting,
         "tolerance": f"± {_plain(number.atol)} {number.unit}: {number.why_atol}",
         "judged": JUDGED[number.better] + (f"; {number.one_run}" if number.one_run else ""),

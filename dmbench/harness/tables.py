@@ -110,13 +110,19 @@ def _markdown(papers: dict[str, Paper], verdicts: list[Verdict]) -> str:
         ]
         if whose == "dmbench":
             lines += [line for table in declared if table.stem == stem for line in declared_tables.lines(table)]
-        lines += [
-            "| number | printed | measured | difference | verdict | why, or how to get it |",
-            "|---|---:|---:|---:|---|---|",
-        ]
-        lines += ["| " + " | ".join(cell(text) for text in _row(v)) + " |" for v in rows]
-        lines.append("")
+        lines += _rows("printed", [v for v in rows if not v.number.tracked])
+        if tracked := [v for v in rows if v.number.tracked]:
+            lines += ["Tracked: no paper prints these; dmbench measured them before.", "", *_rows("before", tracked)]
     return "\n".join(lines)
+
+
+def _rows(heading: str, verdicts: list[Verdict]) -> list[str]:
+    return [
+        f"| number | {heading} | measured | difference | verdict | why, or how to get it |",
+        "|---|---:|---:|---:|---|---|",
+        *("| " + " | ".join(cell(text) for text in _row(v)) + " |" for v in verdicts),
+        "",
+    ]
 
 
 def _place(paper: Paper) -> str:
@@ -136,6 +142,7 @@ def _csv(papers: dict[str, Paper], verdicts: list[Verdict]) -> str:
             "stem": v.number.stem,
             "number": v.number.key,
             "subject": v.whose,
+            "origin": v.number.origin,
             "printed": v.number.printed.replace(",", ";") if isinstance(v.number.value, tuple) else v.number.value,
             "unit": v.number.unit,
             "atol": v.number.atol,
@@ -165,7 +172,7 @@ def _latex(papers: dict[str, Paper], verdicts: list[Verdict]) -> str:
     for v in verdicts:
         cells = [
             v.number.stem,
-            v.number.key,
+            v.number.key + (" (tracked)" if v.number.tracked else ""),
             f"{v.number.printed} {v.number.unit}",
             formats.measured(v),
             v.kind,

@@ -15,20 +15,24 @@ from dmbench.harness.measure import Outcome, Task
 from dmbench.harness.verdict import (
     BELOW,
     BETTER,
+    CHANGED,
     FAILED,
     INCONCLUSIVE,
     KNOWN_GAP,
     NOT_MEASURED,
     REPRODUCED,
+    UNCHANGED,
     Verdict,
 )
 
 COLOURS = {
     REPRODUCED: "green",
     BETTER: "bold green",
+    UNCHANGED: "green",
     KNOWN_GAP: "yellow",
     INCONCLUSIVE: "yellow",
     BELOW: "bold red",
+    CHANGED: "bold red",
     FAILED: "bold red",
     NOT_MEASURED: "dim",
 }
@@ -41,7 +45,7 @@ def print_verdicts(verdicts: list[Verdict], console: Console) -> None:
     else:
         width = max((len(verdict.number.name) for verdict in verdicts), default=0)
         for v in verdicts:
-            facts = f"printed {v.number.printed} {v.number.unit}"
+            facts = f"{v.number.origin} {v.number.printed} {v.number.unit}"
             if v.measured:
                 facts += f", measured {formats.measured(v)} ({formats.difference(v)})"
             reason = f": {v.why}" if v.why else ""
@@ -85,7 +89,7 @@ def _table(verdicts: list[Verdict]) -> Table:
     for v in verdicts:
         table.add_row(
             v.number.name,
-            f"{v.number.printed} {v.number.unit}",
+            f"{v.number.printed} {v.number.unit}" + (" (tracked)" if v.number.tracked else ""),
             formats.measured(v),
             formats.difference(v),
             f"[{COLOURS[v.kind]}]{v.kind}[/]",

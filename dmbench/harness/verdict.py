@@ -2,6 +2,7 @@
 
 Deterministic numbers are compared as they are. Numbers with seeds are judged by the 95 % confidence interval of their
 mean (Student's t) against the printed value +- atol; where that interval leaves it open, so does the verdict.
+A tracked value is judged in the same way, and is *unchanged* or *changed*: no paper is reproduced by it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,13 +17,15 @@ from dmbench.harness.records import Record
 
 REPRODUCED = "reproduced"
 BETTER = "better"
+UNCHANGED = "unchanged"
 KNOWN_GAP = "known gap"
 INCONCLUSIVE = "inconclusive"
 BELOW = "below"
+CHANGED = "changed"
 FAILED = "failed"
 NOT_MEASURED = "not measured"
-KINDS = (REPRODUCED, BETTER, KNOWN_GAP, INCONCLUSIVE, BELOW, FAILED, NOT_MEASURED)
-NOT_A_PASS = (INCONCLUSIVE, BELOW, FAILED)
+KINDS = (REPRODUCED, BETTER, UNCHANGED, KNOWN_GAP, INCONCLUSIVE, BELOW, CHANGED, FAILED, NOT_MEASURED)
+NOT_A_PASS = (INCONCLUSIVE, BELOW, CHANGED, FAILED)
 CONFIDENCE = 0.95
 
 
@@ -75,6 +78,9 @@ def judge(number: Number, records: Iterable[Record], whose: str = "dmbench") -> 
     if low is None or high is None:
         return _as(found, INCONCLUSIVE, "one seed: run it with --seeds 5 or more")
     kind = _compare(low, high, printed, number)
+    if number.tracked and kind != INCONCLUSIVE:
+        moved = f"it was {number.printed} when it was last accepted: find out why, or accept it in its file"
+        return _as(found, UNCHANGED, "") if kind == REPRODUCED else _as(found, CHANGED, moved)
     if kind == BELOW and number.known_gap and number.gap is not None:
         short = np.maximum(np.abs(mean - printed) - number.atol, 0).max()
         if (np.abs(mean - printed) <= number.gap + _slack(printed)).all():
@@ -115,7 +121,8 @@ def how_to_measure(number: Number) -> str:
         return "no experiment measures it yet"
     fetch = f"dmbench data fetch {' '.join(found.artifacts)} && " if found.artifacts else ""
     device = " --device cuda" if found.gpu else ""
-    return f"{fetch}dmbench run {number.stem} --number {number.key}{device}"
+    first = "".join(f"set {name} to {what}; then " for name, what in found.needs.items())
+    return f"{first}{fetch}dmbench run {number.stem} --number {number.key}{device}"
 
 
 def _floats(value: float | Sequence[float]) -> list[float]:

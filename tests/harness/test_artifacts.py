@@ -211,3 +211,51 @@ def test_files_that_serve_instead_need_checksums(tmp_path):
     )
     with pytest.raises(NumbersError, match="toy: ValueError: files that serve instead of others need checksums, both"):
         read_artifacts(listed)
+
+
+def listed(tmp_path, table, extra=""):
+    """A registry whose artifact lists its files in a table."""
+    (tmp_path / "files.tsv").write_text(table)
+    path = tmp_path / "artifacts.toml"
+    path.write_text(
+        '[toy]\ntitle = "Toy"\nlicence = "MIT"\naddress = "https://example.org/a/"\n'
+        f'folder = "toy/"\nmanifest = "files.tsv"\n{extra}'
+    )
+    return path
+
+
+def test_a_table_beside_the_registry_lists_many_files(tmp_path, monkeypatch):
+    path = listed(tmp_path, f"weights.bin\t7\t{SHA}\nsub/b.bin\t12\t{'0' * 64}\n")
+    found = read_artifacts(path)["toy"]
+    assert found.files == (
+        File("toy/weights.bin", "https://example.org/a/weights.bin", 7, SHA),
+        File("toy/sub/b.bin", "https://example.org/a/sub/b.bin", 12, "0" * 64),
+    )
+    assert found.size == 19
+    monkeypatch.setenv("DMBENCH_MIRROR", put(tmp_path / "mirror"))
+    (tmp_path / "mirror" / "toy" / "sub").mkdir()
+    (tmp_path / "mirror" / "toy" / "sub" / "b.bin").write_bytes(b"changed")
+    with pytest.raises(DamagedArtifact, match="sub/b.bin: its sha256 is .*7 bytes instead of 12"):
+        Store({"toy": found}).files("toy")
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (f"a.bin\t7\t{SHA}\nb.bin 7 {SHA}\n", "toy: ValueError: files.tsv:2: need name, bytes and sha256"),
+        (f"a.bin\tmany\t{SHA}\n", "files.tsv:1: need name, bytes and sha256"),
+        ("a.bin\t7\tabc\n", "files.tsv:1: need name, bytes and sha256"),
+        (f"../a.bin\t7\t{SHA}\n", "must stay inside the data folder: toy/../a.bin"),
+        ("", "lists no files"),
+    ],
+)
+def test_a_table_that_is_malformed_is_refused_by_file_and_line(tmp_path, table, words):
+    with pytest.raises(NumbersError, match=words):
+        read_artifacts(listed(tmp_path, table))
+
+
+def test_a_table_that_is_missing_is_named(tmp_path):
+    path = listed(tmp_path, "")
+    (tmp_path / "files.tsv").unlink()
+    with pytest.raises(NumbersError, match="toy: FileNotFoundError: .*files.tsv"):
+        read_artifacts(path)

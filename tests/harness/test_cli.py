@@ -286,6 +286,21 @@ def test_list_shows_numbers_and_parts(toy, dmbench):
     assert len(json.loads(dmbench("list", "toy", "--json")[1])) == 5
 
 
+def test_list_missing_names_what_no_record_measures_and_fails_where_no_reason_is_written(toy, dmbench):
+    code, out, _ = dmbench("list", "--missing")
+    assert code == NOT_FINE
+    assert "toy: no reason is written: nothing here stands in its way\n  two, noisy, pair\n" in out
+    assert "toy: full tier: hours of a GPU, or days of a CPU\n  breaks\n  dmbench run toy --number breaks\n" in out
+    assert "toy: nobody has the machine\n" in out
+    dmbench("run", "--tier", "quick", "--tier", "slow")
+    code, out, _ = dmbench("list", "toy", "--missing", "--json")
+    assert code == FINE
+    assert [(row["number"], row["command"]) for row in json.loads(out)] == [
+        ("toy/breaks", "dmbench run toy --number breaks"),
+        ("toy/elsewhere", ""),
+    ]
+
+
 def test_doctor_tells_what_can_run(toy, dmbench):
     code, out, _ = dmbench("doctor")
     assert code == FINE

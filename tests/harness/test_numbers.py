@@ -48,3 +48,37 @@ def test_a_malformed_file_is_refused_with_file_key_and_reason(tmp_path, old, new
 def test_a_paper_without_numbers_is_refused(tmp_path):
     with pytest.raises(NumbersError, match="numbers: is missing"):
         read_paper(written(tmp_path, PAPER.split("[numbers.two]")[0]))
+
+
+TRACKED = """
+[tracked.count]
+value = 40
+unit = "right answers"
+setting = "of 100"
+atol = 1
+why_atol = "a near tie may fall either way"
+made_by = "dmbench run toy --number count"
+"""
+
+
+def test_what_is_tracked_comes_after_what_is_printed_and_says_so(tmp_path):
+    (tmp_path / "tracked.toml").write_text(TRACKED)
+    numbers = read_paper(written(tmp_path, PAPER), tmp_path / "tracked.toml").numbers
+    assert list(numbers)[-1] == "count"
+    assert (numbers["count"].origin, numbers["two"].origin) == ("tracked", "printed")
+    assert (numbers["count"].better, numbers["count"].where) == ("exact", "dmbench run toy --number count")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("tracked.count", "tracked.two", r"tracked\.two: is a paper's number too"),
+        ('made_by = "dmbench run toy --number count"', "", r"tracked\.count\.made_by: is missing"),
+        ("atol = 1\n", 'atol = 1\nwhere = "Table 2"\n', r"tracked\.count\.where: is not a known key"),
+        ("[tracked.count]", "[numbers.count]", "numbers: is not a known key: tracked"),
+    ],
+)
+def test_a_malformed_file_of_what_is_tracked_is_refused(tmp_path, old, new, complaint):
+    (tmp_path / "tracked.toml").write_text(TRACKED.replace(old, new))
+    with pytest.raises(NumbersError, match=rf"tracked\.toml: {complaint}"):
+        read_paper(written(tmp_path, PAPER), tmp_path / "tracked.toml")

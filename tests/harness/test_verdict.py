@@ -100,3 +100,13 @@ def test_what_is_not_measured_says_how_to_get_it(toy):
     numbers = toy["toy"].numbers
     assert judge(numbers["noisy"], []).why == "dmbench run toy --number noisy"
     assert judge(numbers["elsewhere"], []).why == "nobody has the machine"
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [(2.0, "unchanged"), (2.005, "unchanged"), (2.0051, "changed"), (1.9, "changed")]
+)
+def test_a_tracked_value_is_unchanged_or_changed_and_never_reproduced(toy, record, value, kind):
+    number = replace(toy["toy"].numbers["two"], tracked=True, better="exact")
+    verdict = judge(number, [record(value=value)])
+    assert verdict.kind == kind
+    assert ("accept it" in verdict.why) == (kind == "changed")

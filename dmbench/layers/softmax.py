@@ -1,0 +1,174 @@
+"""Softmax and the losses of classifiers: cross-entropy, its binary form, the multiclass hinge, the squared error.
+
+Source: Bridle (1990), Probabilistic interpretation of feedforward classification network outputs; the multiclass hinge:
+Weston and Watkins (1999), Support vector machines for multi-class pattern recognition; label smoothing: Szegedy et al.
+(2015), Rethinking the Inception architecture, arXiv:1512.00567, section 7; the course notes of Stanford's CS231n.
+    p_k = e^{s_k} / sum_j e^{s_j}                       cross-entropy: L = -sum_k q_k log p_k,  dL/ds = p - q
+    hinge: L = sum_{j != y} max(0, s_j - s_y + margin)
+
+A constant added to all scores changes nothing: the largest is taken off first, so that no exponential overflows.
+Losses are named and reduced as in torch.nn.functional: "mean" over examples (and places), "sum", "none". float16 and
+bfloat16 are computed in float32. Targets and probabilities are looked at, for which a GPU waits.
+
+Shapes: scores s (N, C, ...) or (C), C classes, ... places; y (N, ...) whole numbers; q as s.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from dmbench.layers.kernels.pointwise import checked, negative, positive, raised
+
+
+def softmax(x: Tensor, dim: int) -> Tensor:
+    """Return probabilities along a dimension; as torch.nn.functional.softmax.
+
+    A score of -inf has probability 0; with +inf or NaN among them, or -inf alone, all along the dimension are NaN.
+
+    Raises:
+        ValueError: the dimension has no values.
+        TypeError: x is not floating point.
+    """
+    powers = torch.exp(_shifted(x, dim))
+    return (powers / powers.sum(dim, keepdim=True)).to(x.dtype)
+
+
+def log_softmax(x: Tensor, dim: int) -> Tensor:
+    """Return log-probabilities, finite where a probability is too small for its dtype; raises as `softmax`."""
+    return _log_softmax(x, dim).to(x.dtype)
+
+
+def cross_entropy(scores: Tensor, target: Tensor, *, label_smoothing: float = 0.0, reduction: str = "mean") -> Tensor:
+    """Return the cross-entropy of scores; as torch.nn.functional.cross_entropy.
+
+    Args:
+        scores: (N, C, ...) or (C), floating point.
+        target: classes y, int64, (N, ...) or (); or probabilities q, floating, shaped as scores, each 0 to 1, of sum 1.
+        label_smoothing: epsilon, 0 to 1; the target becomes (1 - epsilon) q + epsilon / C.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        ValueError: a shape, a class, a probability or an option does not fit; the message has the value.
+        TypeError: a dtype does not fit.
+    """
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"need label_smoothing from 0 to 1: {label_smoothing}")
+    dim = min(scores.ndim - 1, 1)
+    log_p = _log_softmax(scores, dim)
+    if target.is_floating_point():
+        _check_distribution(target, scores, dim)
+        smooth = raised(target) * (1 - label_smoothing) + label_smoothing / scores.shape[dim]
+        return _reduced(-(smooth * log_p).sum(dim), reduction).to(scores.dtype)
+    loss = _picked(-log_p, target, dim)
+    if label_smoothing:
+        loss = (1 - label_smoothing) * loss - label_smoothing * log_p.mean(dim)
+    return _reduced(loss, reduction).to(scores.dtype)
+
+
+def nll_loss(log_p: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Return the negative log-likelihood of classes; as torch.nn.functional.nll_loss. Raises as `cross_entropy`.
+
+    log_p: (N, C, ...) or (C), as `log_softmax` gives it. target: classes, int64, (N, ...) or ().
+    """
+    checked(log_p)
+    return _reduced(_picked(-raised(log_p), target, min(log_p.ndim - 1, 1)), reduction).to(log_p.dtype)
+
+
+def binary_cross_entropy(p: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Return -(q log p + (1 - q) log(1 - p)); as torch.nn.functional.binary_cross_entropy.
+
+    Args:
+        p: probabilities, inside (0, 1).
+        target: q, shape and dtype of p, 0 to 1.
+
+    Raises:
+        ValueError: a probability is not inside (0, 1), where torch cuts the loss at 100; or as `cross_entropy`.
+    """
+    _check_pair(p, target)
+    _refuse(p, ~((p > 0) & (p < 1)), "need probabilities inside (0, 1), or binary_cross_entropy_with_logits")
+    x, q = raised(p), raised(target)
+    return _reduced(-(q * torch.log(x) + (1 - q) * torch.log1p(-x)), reduction).to(p.dtype)
+
+
+def binary_cross_entropy_with_logits(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Return the same of p = 1 / (1 + e^-x), finite for every finite x; target and errors as there."""
+    _check_pair(x, target)
+    z = raised(x)
+    above, below = positive(z), negative(z)
+    return _reduced(above - z * raised(target) + torch.log1p(torch.exp(below - above)), reduction).to(x.dtype)
+
+
+def hinge(scores: Tensor, target: Tensor, *, margin: float = 1.0, reduction: str = "mean") -> Tensor:
+    """Return Weston and Watkins' loss; torch.nn.functional.multi_margin_loss is this over C.
+
+    scores: (N, C) or (C). target: classes, int64, (N) or (). margin: above 0. Raises as `cross_entropy`.
+    """
+    checked(scores)
+    if not (margin > 0 and math.isfinite(margin)) or scores.ndim > 2:
+        raise ValueError(f"need a margin above 0, and scores (N, C) or (C): {margin}, {tuple(scores.shape)}")
+    s = raised(scores)
+    right = _picked(s, target, s.ndim - 1).unsqueeze(-1)
+    short = positive(s - right + margin).scatter(-1, target.unsqueeze(-1), 0.0)  # j = y is left out
+    return _reduced(short.sum(-1), reduction).to(scores.dtype)
+
+
+def squared_error(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Return (x - target)^2; as torch.nn.functional.mse_loss, but shapes must be equal. Raises as `cross_entropy`."""
+    _check_pair(x, target, bounded=False)
+    return _reduced((raised(x) - raised(target)).square(), reduction).to(x.dtype)
+
+
+def _shifted(x: Tensor, dim: int) -> Tensor:
+    """Take the largest value off; a constant, whose gradient would cancel."""
+    checked(x)
+    if x.ndim and x.shape[dim] == 0:
+        raise ValueError(f"need at least one value along dimension {dim}: {tuple(x.shape)}")
+    z = raised(x)
+    return z - z.detach().amax(dim, keepdim=True)
+
+
+def _log_softmax(x: Tensor, dim: int) -> Tensor:
+    z = _shifted(x, dim)
+    return z - torch.exp(z).sum(dim, keepdim=True).log()
+
+
+def _picked(values: Tensor, target: Tensor, dim: int) -> Tensor:
+    """Return the value of each example's class."""
+    shape = (*values.shape[:dim], *values.shape[dim + 1 :])
+    if values.ndim == 0 or target.shape != shape:
+        raise ValueError(f"need classes {shape} for scores {tuple(values.shape)}: {tuple(target.shape)}")
+    if target.dtype != torch.int64:
+        raise TypeError(f"need classes in int64, or probabilities: {target.dtype}")
+    _refuse(target, (target < 0) | (target >= values.shape[dim]), f"need classes from 0 to {values.shape[dim] - 1}")
+    return values.gather(dim, target.unsqueeze(dim)).squeeze(dim)
+
+
+def _check_distribution(target: Tensor, scores: Tensor, dim: int) -> None:
+    _check_pair(scores, target)
+    total = raised(target).sum(dim)
+    _refuse(total, ~((total - 1).abs() < 1e-2), "need probabilities of sum 1")  # bfloat16 has 3 digits
+
+
+def _check_pair(x: Tensor, target: Tensor, bounded: bool = True) -> None:
+    checked(x)
+    if x.shape != target.shape:
+        raise ValueError(f"need a target of shape {tuple(x.shape)}: {tuple(target.shape)}")
+    if (target.dtype, target.device) != (x.dtype, x.device):
+        raise TypeError(f"need a target as the input, {x.dtype} on {x.device}: {target.dtype} on {target.device}")
+    if bounded:
+        _refuse(target, ~((target >= 0) & (target <= 1)), "need target probabilities from 0 to 1")
+
+
+def _refuse(values: Tensor, bad: Tensor, need: str) -> None:
+    """Raise with the first bad value, unless there are no values to look at, as under torch.compile."""
+    if torch.compiler.is_compiling() or values.device.type == "meta" or torch._C._are_functorch_transforms_active():
+        return
+    if bool(bad.any()):
+        raise ValueError(f"{need}: {values[bad][0].item():g}")
+
+
+def _reduced(loss: Tensor, reduction: str) -> Tensor:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"need reduction mean, sum or none: {reduction}")
+    return loss if reduction == "none" else loss.mean() if reduction == "mean" else loss.sum()

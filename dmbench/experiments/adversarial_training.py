@@ -88,7 +88,11 @@ def logistic_closed_form(ctx: Context) -> dict[str, float]:
     closed = adversarial_logistic_loss(weight, bias, x, y, EPS)
     # The sign is taken anew for each weight in the closed form and held in the other: its derivative is zero.
     pairs = zip(*(torch.autograd.grad(value, (weight, bias)) for value in (found, closed)), strict=True)
-    return {"logistic_closed_form": max(*(float((a - b).abs().max()) for a, b in pairs), float((found - closed).abs()))}
+    return {
+        "logistic_closed_form": max(
+            *(float((a - b).abs().max()) for a, b in pairs), float((found - closed).detach().abs())
+        )
+    }
 
 
 @experiment(

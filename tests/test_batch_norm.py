@@ -248,6 +248,20 @@ def test_a_flat_channel_becomes_its_bias_without_a_division_by_zero():
 
 
 @PATHS
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_flat_channel_has_finite_gradients_and_leaves_the_others_alone(canonical, layout):
+    x = noise(3, 2, 2, 2)
+    x[:, 0] = 7.0
+    x, upstream = laid(x, layout).requires_grad_(), noise(3, 2, 2, 2, seed=4)
+    weight, bias = (noise(2, seed=seed).requires_grad_() for seed in (1, 2))
+    y = batch_norm(x, None, None, weight, bias, True, canonical=canonical)
+    found = torch.autograd.grad(y, (x, weight, bias), upstream)
+    for one, exact in zip(found, gradients_as_printed(upstream, x, weight, 1e-5), strict=True):
+        assert torch.isfinite(one).all()
+        torch.testing.assert_close(one, exact, rtol=0, atol=1e-11)  # a flat channel's are 1 / sqrt(eps) times larger
+
+
+@PATHS
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_nan_and_infinity_stay_in_their_channel_as_in_torch(canonical, bad):
     x = noise(2, 3, 2, 2)

@@ -10,7 +10,7 @@ from scipy.io import savemat
 from dmbench.experiments.vdsr import butterfly
 from dmbench.layers.bicubic import imresize
 from dmbench.metrics.ycbcr import rgb2ycbcr
-from dmbench.models.vdsr import VDSR, clip_gradients, init_as_paper, read_authors_weights
+from dmbench.models.vdsr import VDSR, init_as_paper, read_authors_weights
 
 
 def small():
@@ -61,21 +61,6 @@ def test_the_authors_file_is_row_column_in_out(tmp_path):
 def test_gradients():
     y = torch.rand(1, 1, 4, 5, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(small(), y)
-
-
-def test_clipping_bounds_the_step_whatever_the_learning_rate():
-    for rate in (0.1, 0.001):
-        parameter = torch.zeros(3, requires_grad=True)
-        parameter.grad = torch.tensor([-1e6, 0.5, 1e6])
-        clip_gradients([parameter, torch.zeros(1)], theta=0.01, learning_rate=rate)
-        step = rate * parameter.grad
-        torch.testing.assert_close(step, torch.tensor([-0.01, min(0.5 * rate, 0.01), 0.01]))
-
-
-@pytest.mark.parametrize(("theta", "rate"), [(0, 0.1), (0.1, 0), (-1, 0.1)])
-def test_clipping_refuses_what_is_not_positive(theta, rate):
-    with pytest.raises(ValueError, match="must be positive"):
-        clip_gradients([], theta, rate)
 
 
 def test_the_papers_initialisation_keeps_the_variance_of_rectified_signals():

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dmbench.experiments._surfaces import valley
 from dmbench.harness.errors import ContractError
 from dmbench.harness.experiment import Context, Subject
 
@@ -57,6 +58,15 @@ def walk(build: Any, loss: Callable[[Tensor], Tensor], begin: Tensor, steps: int
         optimiser.step(closure)
         path.append(w.detach().clone())
     return torch.stack(path)
+
+
+def unlike_coordinates(build: Any, options: Options) -> float:
+    """Return how far the coordinates of a walk down the ill-conditioned valley come apart in 50 steps, from (1, 1).
+
+    No distance at all where an optimiser's steps are the same for a gradient and for a multiple of it.
+    """
+    path = walk(build, valley, torch.ones(2, dtype=torch.float64), STEPS, options)
+    return float((path[:, 0] - path[:, 1]).abs().max())
 
 
 def combinations(**options: Iterable[Any]) -> list[dict[str, Any]]:

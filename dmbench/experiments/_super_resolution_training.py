@@ -15,7 +15,7 @@ from torch.nn.functional import mse_loss
 from dmbench.datasets.pictures import modcrop, read_picture, to_8_bits
 from dmbench.experiments._super_resolution import Enhance, degrade, evaluate, luma
 from dmbench.harness.experiment import Context
-from dmbench.models.vdsr import clip_gradients
+from dmbench.optim.gradient_clipping import clip_adjustable_
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def step(net: nn.Module, optimiser: torch.optim.Optimizer, y: Tensor, truth: Ten
     optimiser.zero_grad()
     mse_loss(output, middle).backward()  # type: ignore[no-untyped-call]
     if recipe.theta is not None:
-        clip_gradients(net.parameters(), recipe.theta, optimiser.param_groups[0]["lr"])
+        clip_adjustable_(net.parameters(), recipe.theta, optimiser.param_groups[0]["lr"])
     optimiser.step()
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from dmbench.experiments._optimisers import combinations, difference, subject, walk
+from dmbench.experiments._optimisers import combinations, difference, subject, unlike_coordinates, walk
 from dmbench.harness.experiment import Context, experiment
 from dmbench.optim.adagrad import Adagrad
 
@@ -24,6 +24,12 @@ def hundredth_step(ctx: Context) -> dict[str, float]:
     """Measure the 100th step on a slope of 3, in units of the learning rate: one over the root of 100."""
     path = walk(ctx.subject("adagrad"), lambda w: 3 * w.sum(), torch.zeros(1).double(), 100, {"lr": 1.0})
     return {"step_100": float(path[-2] - path[-1])}
+
+
+@experiment("valley_invariance", tier="quick", subjects=(OPTIMISER,))
+def valley(ctx: Context) -> dict[str, float]:
+    """Walk down a valley of curvatures 1 and 100: both coordinates go alike, since gradients cancel their size."""
+    return {"valley_invariance": unlike_coordinates(ctx.subject("adagrad"), {"lr": 0.5, "eps": 0.0})}
 
 
 @experiment("difference_torch", tier="quick", subjects=(OPTIMISER,))

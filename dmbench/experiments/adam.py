@@ -1,8 +1,9 @@
-"""Adam: its steps on a slope, where it goes wrong and amsgrad does not, and how far it is from torch's."""
+"""Adam: steps on a slope and in a valley, where it goes wrong, logistic regression, and how far it is from torch's."""
 
 import torch
 
-from dmbench.experiments._optimisers import combinations, difference, subject, walk
+from dmbench.experiments import _adam_training as training
+from dmbench.experiments._optimisers import combinations, difference, subject, unlike_coordinates, walk
 from dmbench.harness.experiment import Context, experiment
 from dmbench.optim.adam import Adam
 
@@ -45,6 +46,22 @@ def counterexample(ctx: Context, variant: str) -> dict[str, float]:
         with torch.no_grad():
             x.clamp_(-1, 1)
     return {f"counterexample_{variant}": x.item()}
+
+
+@experiment("valley_invariance", tier="quick", subjects=(OPTIMISER,))
+def valley(ctx: Context) -> dict[str, float]:
+    """Walk down a valley of curvatures 1 and 100: both coordinates go alike, since gradients cancel their size."""
+    return {"valley_invariance": unlike_coordinates(ctx.subject("adam"), {"lr": 0.05, "eps": 0.0})}
+
+
+@experiment("logistic_nesterov", "logistic_adagrad", tier="slow", artifacts=("mnist",), subjects=(OPTIMISER,), seeds=5)
+def logistic_regression(ctx: Context) -> dict[str, float]:
+    """Train a logistic regression on MNIST beside SGD with Nesterov's momentum and AdaGrad; compare the costs."""
+    costs = training.costs(ctx, ctx.subject("adam"))
+    return {
+        "logistic_nesterov": costs["nesterov"] / costs["adam"],
+        "logistic_adagrad": costs["adagrad"] / costs["adam"],
+    }
 
 
 @experiment("difference_torch", tier="quick", subjects=(OPTIMISER,))

@@ -1,4 +1,4 @@
-"""Batch normalisation: closed forms of the two algorithms and of section 3.3, and how far it is from torch's."""
+"""Batch normalisation: closed forms of the algorithms and of section 3.3, MNIST with and without, torch's."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dmbench.experiments import _batch_norm_training as training
 from dmbench.harness.errors import ContractError
 from dmbench.harness.experiment import Context, Subject, experiment
 from dmbench.layers.batch_norm import BatchNorm2d, batch_norm, fold
@@ -153,6 +154,25 @@ def from_torch(ctx: Context, dtype: str) -> dict[str, float]:
         y = normalise(x, mean, var, weight, bias, True, 0.1, 1e-5)
         found.append([y.detach(), *torch.autograd.grad(y, (x, weight, bias), upstream), mean, var])
     return {f"difference_{dtype}": max(difference(mine, his) for mine, his in zip(*found, strict=True))}
+
+
+@experiment(
+    "mnist_gain",
+    "mnist_speedup",
+    "mnist_drift",
+    tier="slow",
+    artifacts=("mnist",),
+    subjects=(BATCH_NORM,),
+    seeds=5,
+)
+def mnist(ctx: Context) -> dict[str, float]:
+    """Train two networks of sigmoids on MNIST, with and without: accuracy, and how the sigmoids' inputs move."""
+    pair = training.trained(ctx, ctx.subject("batch_norm"))
+    return {
+        "mnist_gain": training.gain(pair),
+        "mnist_speedup": training.speedup(pair),
+        "mnist_drift": training.drift(pair),
+    }
 
 
 def case(ctx: Context, dtype: torch.dtype) -> tuple[Any, ...]:

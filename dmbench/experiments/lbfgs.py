@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dmbench.experiments import _surfaces as surfaces
 from dmbench.experiments._optimisers import STEPS, subject, walk
 from dmbench.harness.experiment import Context, experiment
 from dmbench.optim.lbfgs import LBFGS
@@ -36,6 +37,14 @@ def banana(ctx: Context) -> dict[str, float]:
     options = {"max_iter": 200, "line_search_fn": "strong_wolfe", "tolerance_change": 0.0, "tolerance_grad": 1e-9}
     begin = torch.tensor([-1.2, 1.0], dtype=torch.float64)
     return {"rosenbrock": float(rosenbrock(walk(ctx.subject("lbfgs"), rosenbrock, begin, 1, options)[-1]))}
+
+
+@experiment("valley", tier="quick", subjects=(OPTIMISER,))
+def ill_conditioned(ctx: Context) -> dict[str, float]:
+    """Walk down a valley of curvatures 1 and 100 with line search; return the value after ten iterations."""
+    options = {"max_iter": 10, "line_search_fn": "strong_wolfe", "tolerance_change": 0.0, "tolerance_grad": 0.0}
+    begin = torch.ones(2, dtype=torch.float64)
+    return {"valley": float(surfaces.valley(walk(ctx.subject("lbfgs"), surfaces.valley, begin, 1, options)[-1]))}
 
 
 @experiment("difference_torch", tier="quick", subjects=(OPTIMISER,))

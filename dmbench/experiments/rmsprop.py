@@ -2,7 +2,7 @@
 
 import torch
 
-from dmbench.experiments._optimisers import combinations, difference, subject, walk
+from dmbench.experiments._optimisers import combinations, difference, subject, unlike_coordinates, walk
 from dmbench.harness.experiment import Context, experiment
 from dmbench.optim.rmsprop import RMSprop
 
@@ -38,6 +38,12 @@ def signs(ctx: Context) -> dict[str, float]:
         w = w - 0.01 * w.sign()
         worst = max(worst, float((row - w).abs().max()))
     return {"sign_difference": worst}
+
+
+@experiment("valley_invariance", tier="quick", subjects=(OPTIMISER,))
+def valley(ctx: Context) -> dict[str, float]:
+    """Walk down a valley of curvatures 1 and 100: both coordinates go alike, since gradients cancel their size."""
+    return {"valley_invariance": unlike_coordinates(ctx.subject("rmsprop"), {"lr": 0.01, "eps": 0.0})}
 
 
 @experiment("difference_torch", tier="quick", subjects=(OPTIMISER,))

@@ -1,11 +1,12 @@
-"""SGD: how fast it goes down a quadratic valley, in closed form, and how far it is from torch's."""
+"""SGD: how fast it goes down a valley and away from a saddle, in closed form, and how far it is from torch's."""
 
 import math
 from typing import Any
 
 import torch
 
-from dmbench.experiments._optimisers import combinations, difference, subject
+from dmbench.experiments import _surfaces as surfaces
+from dmbench.experiments._optimisers import STEPS, combinations, difference, subject, walk
 from dmbench.harness.experiment import Context, experiment
 from dmbench.optim.sgd import SGD
 
@@ -20,6 +21,11 @@ CONSTANTS = {
         "momentum": ((ROOTS[1] - ROOTS[0]) / sum(ROOTS)) ** 2,
     },
     "nesterov": {"lr": 1 / CURVATURES[1], "momentum": (ROOTS[1] - ROOTS[0]) / sum(ROOTS), "nesterov": True},
+}
+SADDLE = {
+    "gradient_descent": {"lr": 0.1},
+    "heavy_ball": {"lr": 0.1, "momentum": 0.9},
+    "nesterov": {"lr": 0.1, "momentum": 0.9, "nesterov": True},
 }
 OPTIONS = [
     {"lr": 0.05, **one}
@@ -65,6 +71,24 @@ def largest_eigenvalue(build: Any, curvature: float, options: dict[str, Any]) ->
         return abs(float(a[0, 2] / a[0, 1]))
     before, after = a[:, 1:3].T, a[:, 2:4].T  # columns are the walks
     return float(torch.linalg.eigvals(after @ torch.linalg.inv(before)).abs().max())
+
+
+@experiment("{method}_saddle", tier="quick", subjects=(OPTIMISER,), over={"method": tuple(SADDLE)})
+def saddles(ctx: Context, method: str) -> dict[str, float]:
+    """Measure the factor by which a step takes the weights away from a saddle's middle, along its way down."""
+    options = SADDLE[method]
+    ctx.note(curvature=-1.0, **options)
+    return {f"{method}_saddle": largest_eigenvalue(ctx.subject("sgd"), -1.0, options)}
+
+
+@experiment("valley_difference", tier="quick", subjects=(OPTIMISER,))
+def valley(ctx: Context) -> dict[str, float]:
+    """Walk down a valley of curvatures 1 and 100 by plain gradient descent, and compare with its closed form."""
+    begin, rate = torch.ones(2, dtype=torch.float64), CONSTANTS["gradient_descent"]["lr"]
+    path = walk(ctx.subject("sgd"), surfaces.valley, begin, STEPS, {"lr": rate})
+    steps = torch.arange(1, STEPS + 1, dtype=torch.float64)[:, None]
+    exact = (1 - rate * torch.tensor(CURVATURES, dtype=torch.float64)) ** steps
+    return {"valley_difference": float((path - exact).abs().max())}
 
 
 @experiment("difference_torch", tier="quick", subjects=(OPTIMISER,))

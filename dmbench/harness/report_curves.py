@@ -6,6 +6,7 @@ each other key gets a plot of its own.
 """
 
 import math
+import os.path
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 
@@ -102,9 +103,16 @@ def _shown(clocks: Sequence[str]) -> list[str]:
 
 
 def _printed(found: Sequence[tuple[Verdict, Record]]) -> dict[str, float]:
-    numbers = {verdict.number.key: verdict.number for verdict, _ in found}
-    values = {n.printed: n.value for n in numbers.values() if not isinstance(n.value, tuple)}
-    return {"printed" if len(values) == 1 else f"printed {printed}": value for printed, value in values.items()}
+    """Return the printed values of the first number's unit, each under a name that tells it from the others."""
+    numbers = {
+        verdict.number.key: verdict.number for verdict, _ in found if not isinstance(verdict.number.value, tuple)
+    }
+    unit = next((number.unit for number in numbers.values()), "")
+    values = {n.value: key for key, n in reversed(numbers.items()) if n.unit == unit}
+    if len(values) == 1:
+        return dict.fromkeys(["printed"], *values)
+    shared = len(os.path.commonprefix(list(values.values())).rpartition("_")[0])
+    return {f"printed {_words(key[shared:].strip('_'))}": value for value, key in values.items()}
 
 
 def _clocks(runs: Sequence[Points]) -> list[str]:

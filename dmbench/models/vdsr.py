@@ -6,7 +6,6 @@ arXiv:1511.04587, section 3.
 Shapes: N pictures, H rows, W columns, one channel: the luma in [0, 1].
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -50,27 +49,6 @@ def init_as_paper(net: VDSR, generator: torch.Generator | None = None) -> VDSR:
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)  # type: ignore[arg-type]
         nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return net
-
-
-def clip_gradients(parameters: Iterable[Tensor], theta: float, learning_rate: float) -> None:
-    """Clip each gradient, in place, to [-theta / learning_rate, theta / learning_rate] (section 3.2).
-
-    The bound on a step, theta, thus stays the same while the learning rate falls.
-
-    Args:
-        parameters: tensors; those without a gradient are left out.
-        theta: > 0.
-        learning_rate: > 0.
-
-    Raises:
-        ValueError: theta or the learning rate is not positive.
-    """
-    if theta <= 0 or learning_rate <= 0:
-        raise ValueError(f"theta and the learning rate must be positive: {theta}, {learning_rate}")
-    bound = theta / learning_rate
-    for parameter in parameters:
-        if parameter.grad is not None:
-            parameter.grad.clamp_(-bound, bound)
 
 
 def read_authors_weights(path: Path) -> list[Tensor]:

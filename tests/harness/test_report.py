@@ -275,6 +275,21 @@ def test_the_papers_words_name_the_axes_and_the_key_that_is_judged(toy, record):
     assert "printed" not in second["aria-label"]
 
 
+def test_several_printed_values_of_one_unit_are_told_apart_and_other_units_are_left_out(toy, record):
+    noisy = toy["toy"].numbers["noisy"]
+    ours = [
+        replace(noisy, key="net_first_error", value=1.5, unit="%"),
+        replace(noisy, key="net_last_error", value=1.25, unit="%"),
+        replace(noisy, key="net_size", value=12.0, unit="times"),
+    ]
+    rows = [{"step": i, "error": 3.0 - i} for i in range(3)]
+    verdicts = [judge(n, [record(n.key, 1.4, seed=0, experiment="net", curve=rows)]) for n in ours]
+    (figure,) = report_curves.curves(verdicts, {"judged": "error"})
+    assert "printed first error 1.5" in figure
+    assert "printed last error 1.25" in figure
+    assert "printed size" not in figure
+
+
 def test_of_three_lines_only_the_judged_one_is_drawn_against_time_as_well(toy, record):
     rows = [{"step": i, "episodes": i, "seconds": 2.0 * i, "a": i + 0.5, "b": i / 2, "c": i / 3} for i in range(3)]
     (figure,) = curves_of(toy, [record("noisy", 9.0, seed=0, curve=rows)], {"judged": "b"})

@@ -118,4 +118,4 @@ def soft(ctx: Context) -> dict[str, float]:
         (slope,) = torch.autograd.grad(loss, pair)
         with torch.no_grad():
             pair -= 0.1 * slope
-    return {"soft_tying": float(pair[1] - pair[0])}
+    return {"soft_tying": float((pair[1] - pair[0]).detach())}

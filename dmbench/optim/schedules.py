@@ -10,7 +10,6 @@ rate times the share at that t. t may be in epochs, where a schedule is called o
 
 import itertools
 import math
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,7 +33,7 @@ def multi_step(milestones: Sequence[float], factor: float = 0.1) -> Schedule:
     places = list(milestones)
     if any(b <= a for a, b in itertools.pairwise(places)):
         raise ValueError(f"milestones must rise: {places}")
-    return lambda t: factor ** bisect_right(places, t)
+    return lambda t: factor ** sum(place <= t for place in places)
 
 
 def exponential(factor: float) -> Schedule:

@@ -280,7 +280,7 @@ def test_several_printed_values_of_one_unit_are_told_apart_and_other_units_are_l
     ours = [
         replace(noisy, key="net_first_error", value=1.5, unit="%"),
         replace(noisy, key="net_last_error", value=1.25, unit="%"),
-        replace(noisy, key="net_size", value=12.0, unit="times"),
+        replace(noisy, key="net_size", value=2.0, unit="times"),
     ]
     rows = [{"step": i, "error": 3.0 - i} for i in range(3)]
     verdicts = [judge(n, [record(n.key, 1.4, seed=0, experiment="net", curve=rows)]) for n in ours]

@@ -10,7 +10,7 @@ from dmbench.layers.gru import GRU
 from dmbench.layers.lstm import LSTM
 from dmbench.layers.rnn import RNN
 
-I, H = 6, 5
+INPUTS, H = 6, 5
 LAYERS = {
     "rnn": RNN,
     "lstm": LSTM,
@@ -22,7 +22,7 @@ EVERY_LAYER = pytest.mark.parametrize("layer", list(LAYERS.values()), ids=list(L
 
 
 def places(*shape):
-    return torch.randint(0, I, shape, generator=torch.Generator().manual_seed(0))
+    return torch.randint(0, INPUTS, shape, generator=torch.Generator().manual_seed(0))
 
 
 def results(net, x):
@@ -33,7 +33,7 @@ def results(net, x):
 
 
 def compare(net, x, atol):
-    rows = one_hot(x, I).to(next(net.parameters()).dtype)
+    rows = one_hot(x, INPUTS).to(next(net.parameters()).dtype)
     for found, expected in zip(results(net, x), results(net, rows), strict=True):
         torch.testing.assert_close(found, expected, rtol=0, atol=atol)
 
@@ -42,21 +42,21 @@ def compare(net, x, atol):
 @pytest.mark.parametrize("options", [{}, {"bias": False}, {"bidirectional": True}], ids=str)
 def test_places_give_what_one_hot_rows_give(layer, options):
     torch.manual_seed(0)
-    compare(layer(I, H, **options).double(), places(4, 3), 1e-14)
+    compare(layer(INPUTS, H, **options).double(), places(4, 3), 1e-14)
 
 
 @pytest.mark.gpu
 @EVERY_LAYER
 def test_places_give_what_one_hot_rows_give_on_a_gpu(layer, cuda):
     torch.manual_seed(0)
-    compare(layer(I, H).double().to(cuda), places(4, 3).to(cuda), 1e-13)
+    compare(layer(INPUTS, H).double().to(cuda), places(4, 3).to(cuda), 1e-13)
 
 
 @EVERY_LAYER
 def test_places_that_are_no_inputs_are_refused(layer):
-    net = layer(I, H)
-    for wrong in (I, -1):
-        with pytest.raises(IndexError, match=f"inputs count from 0 to {I - 1}: "):
+    net = layer(INPUTS, H)
+    for wrong in (INPUTS, -1):
+        with pytest.raises(IndexError, match=f"inputs count from 0 to {INPUTS - 1}: "):
             net(torch.tensor([[0], [wrong]]))
     with pytest.raises(ValueError, match="T at least 1"):
         net(places(0, 3))

@@ -29,7 +29,8 @@ MAPPING = Subject(
     name="many_to_many",
     default=ManyToMany,
     contract="f(unit, I, H, O) builds a module, unit being rnn, lstm or gru, with the parameters of torch.nn's layer "
-    "and a Linear in this order; net(x, lengths) maps x (T, B, I) and lengths (B) to (T, B, O), 0 beyond a sequence's end",
+    "and a Linear in this order; net(x, lengths) maps x (T, B, I) and lengths (B) to (T, B, O), 0 beyond a "
+    "sequence's end",
     check=check_mapping,
 )
 

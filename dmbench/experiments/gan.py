@@ -20,7 +20,7 @@ from dmbench.models.gan import KINDS, OPTIMUM, jensen_shannon, optimal_discrimin
 # goodfeli/adversarial, mnist.yaml; it has no end but by hand.
 FULL = Recipe(updates=250_000, batch=100, noise=100, rate=0.05, rate_generator=0.1, sgd=True, decay=1.000004)
 SHORT = Recipe(updates=3000, batch=100, noise=100, rate=5e-4)
-SMALL = Recipe(updates=3000, batch=256, noise=2, rate=1e-3)
+SMALL = Recipe(updates=2000, batch=256, noise=2, rate=1e-3)
 # fjxmlzn/PacGAN, synthetic_data_experiments: 400 epochs of 100,000 samples.
 PACGAN = Recipe(updates=400_000, batch=100, noise=2, rate=1e-4, beta1=0.8)
 TRAINED = (DISCRIMINATOR_LOSS, GENERATOR_LOSS, GENERATOR, DISCRIMINATOR)

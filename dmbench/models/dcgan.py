@@ -4,8 +4,8 @@ Source: Radford, Metz and Chintala (2016), Unsupervised Representation Learning 
 Adversarial Networks, arXiv:1511.06434, section 3 and Figure 1; filters, normalisation and weights as in the authors'
 Newmu/dcgan_code, faces/train_uncond_dcgan.py: 5 x 5 filters, stride 2, no biases, no pooling, no hidden layer that is
 fully connected; batch normalisation everywhere but at the generator's output and the discriminator's input; weights
-N(0, 0.02), gains N(1, 0.02). With side 64 and depth 4 the generator has 1024 maps of 4 x 4, 512 of 8 x 8, 256 of 16 x 16,
-128 of 32 x 32 and a picture of 3 x 64 x 64 (Figure 1).
+N(0, 0.02), gains N(1, 0.02). With side 64 and depth 4 the generator goes from 1,024 maps of 4 x 4 by 512 of 8 x 8, 256
+of 16 x 16 and 128 of 32 x 32 to a picture of 3 x 64 x 64 (Figure 1).
 
 Shapes: N images, C channels, S side, Z noise values, uniform within 1 in the paper; images in [-1, 1].
 """

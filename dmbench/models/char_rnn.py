@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from dmbench.datasets.text import chunks
 from dmbench.layers.dropout import dropout
 from dmbench.layers.gru import GRU
 from dmbench.layers.lstm import LSTM
@@ -128,14 +129,11 @@ def nats(net: nn.Module, part: Tensor, steps: int = 100) -> float:
     Raises:
         ValueError: the part has no target, or steps is not positive.
     """
-    if steps < 1 or part.ndim != 2 or len(part) < 2:
-        raise ValueError(f"need at least 1 step and a part (T + 1, B) of two rows: {steps}, {tuple(part.shape)}")
     training = net.training
     net.eval()
     total, state = torch.zeros((), dtype=torch.float64, device=part.device), None
-    for start in range(0, len(part) - 1, steps):
-        targets = part[start + 1 : start + 1 + steps]
-        loss, state = loss_of(net, part[start : start + len(targets)], targets, state)
+    for x, targets in chunks(part, steps):
+        loss, state = loss_of(net, x, targets, state)
         total += loss.double() * targets.numel()
     net.train(training)
     return float(total) / part[1:].numel()

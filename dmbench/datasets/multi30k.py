@@ -1,8 +1,9 @@
 """Multi30k: captions of Flickr30k's pictures in English, with their translations by people into German and French.
 
-Source: Elliott, Frank, Sima'an, Specia (2016), Multi30K: Multilingual English-German Image Descriptions, arXiv:1605.00459;
-French: Elliott et al. (2017), arXiv:1710.07177. Task 1, raw text: 29,000 training, 1,014 validation and 1,000 test sentences
-(test_2016_flickr). Tokenisation: `parallel_text`. The text may be used for research that is not commercial.
+Source: Elliott, Frank, Sima'an, Specia (2016), Multi30K: Multilingual English-German Image Descriptions,
+arXiv:1605.00459; French: Elliott et al. (2017), arXiv:1710.07177. Task 1, raw text: 29,000 training, 1,014 validation
+and 1,000 test sentences (test_2016_flickr). Tokenisation: `parallel_text`. The text may be used for research that is
+not commercial.
 """
 
 from collections.abc import Mapping

@@ -1,11 +1,12 @@
 """Parallel text: sentences and their translations, line by line, as numbers of words.
 
-Tokenisation: text is composed (Unicode NFC) and in lower case; a word is a run of letters and digits, with hyphens inside; in
-French an apostrophe belongs to the word before it (l' homme), elsewhere to the one after it (man 's); every other mark stands
-alone. `detokenise` puts it back, except for spaces that the language's rules would not have there.
+Tokenisation: text is composed (Unicode NFC) and in lower case; a word is a run of letters and digits, with hyphens
+inside; in French an apostrophe belongs to the word before it (l' homme), elsewhere to the one after it (man 's); every
+other mark stands alone. `detokenise` puts it back, except for spaces that the language's rules would not have there; an
+apostrophe that stands alone counts as a quotation mark.
 
-Symbols: 0 is PAD, which fills shorter sentences up and, having a zero embedding, stands for no word; 1 is EOS, the end of a
-sentence; 2 is UNK, any word that the vocabulary lacks. Shapes: T the longest sentence, B sentences.
+Symbols: 0 is PAD, which fills shorter sentences up and, having a zero embedding, stands for no word; 1 is EOS, the end
+of a sentence; 2 is UNK, any word that the vocabulary lacks. Shapes: T the longest sentence, B sentences.
 """
 
 import gzip
@@ -28,7 +29,7 @@ CLOSING, OPENING, QUOTES = set(".,;:!?)]}%…”»“"), set("([{„«#$"), set(
 
 def tokenise(text: str, language: str) -> list[str]:
     """Split a sentence into words and marks. language: "en", "de", "fr" or another code; only "fr" differs."""
-    plain = unicodedata.normalize("NFC", text).lower().replace("’", "'")
+    plain = unicodedata.normalize("NFC", text).lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     return (BEFORE if language in ELIDING else AFTER).findall(plain)
 
 
@@ -71,7 +72,7 @@ def read_parallel(source: Path, target: Path, *, skip_empty: bool = False) -> tu
     texts = read_lines(source), read_lines(target)
     if len(texts[0]) != len(texts[1]):
         raise ValueError(
-            f"{source} has {len(texts[0]):,} lines and {target} {len(texts[1]):,}: they are no translations line by line"
+            f"{source} has {len(texts[0]):,} lines, {target} {len(texts[1]):,}: they are no translations line by line"
         )
     pairs = [(s, t) for s, t in zip(*texts, strict=True) if s and t]
     if len(pairs) < len(texts[0]) and not skip_empty:

@@ -128,7 +128,7 @@ def train(
         optimiser.zero_grad()
         loss = -net(source, lengths, target).sum() / (target != PAD).sum()
         loss.backward()
-        clip_by_norm_(net.parameters(), recipe.clip, error_if_nonfinite=False)  # the loop stops at a loss that is none
+        clip_by_norm_(net.parameters(), recipe.clip, error_if_nonfinite=False)  # the loop stops at a NaN
         optimiser.step()
         return {"train_nats": loss}
 
@@ -159,7 +159,7 @@ def nats(net: nn.Module, pairs: Pairs, device: torch.device) -> float:
 
 
 def translate(net: Any, text: Text, part: str, *, beam: int, device: torch.device) -> list[str]:
-    """Return the translations of a part's source sentences as text; sentences of like length are translated together."""
+    """Return the translations of a part as text; sentences of like length are translated together."""
     pairs = text.pairs[part]
     by_length = sorted(range(len(pairs)), key=lambda i: len(pairs[i][0]))
     found = [""] * len(pairs)

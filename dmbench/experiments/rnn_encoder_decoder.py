@@ -1,4 +1,4 @@
-"""The RNN encoder-decoder: its size, its decoder's unit by hand and beside torch's, scores, search, and Multi30k with BLEU."""
+"""The RNN encoder-decoder: its size, its decoder's unit by hand and beside torch's, scores, search; Multi30k."""
 
 from collections.abc import Callable
 from itertools import product
@@ -40,9 +40,9 @@ def check_model(build: Callable[[Sizes], Any]) -> None:
 MODEL = Subject(
     name="model",
     default=RNNEncoderDecoder,
-    contract="f(Sizes) builds a module; model(source (S, B), lengths (B), target (T, B)) returns log p of each target symbol "
-    "(T, B), 0 where it is PAD; encode(source, lengths) returns a tuple of tensors, sentences first; step(y_tm1 (B), tuple) "
-    "returns log p (B, K) and the tuple after it",
+    contract="f(Sizes) builds a module; model(source (S, B), lengths (B), target (T, B)) returns log p of each target "
+    "symbol (T, B), 0 where it is PAD; encode(source, lengths) returns a tuple of tensors, sentences first; "
+    "step(y_tm1 (B), tuple) returns log p (B, K) and the tuple after it",
     check=check_model,
 )
 
@@ -64,7 +64,7 @@ def weights(ctx: Context) -> dict[str, float]:
 
 @experiment("unit", tier="quick")
 def unit(ctx: Context) -> dict[str, float]:
-    """Compute one step of the decoder's unit by hand: r = (1/2, 1), U' = (1/4, 1/2), g = (1, 1), C c = 1/4, W' e = 1/8."""
+    """Compute a step of the decoder by hand: r = (1/2, 1), U' = (1/4, 1/2), g = (1, 1), C c = 1/4, W' e = 1/8."""
     net = by_hand(ctx, hidden=2)
     with torch.no_grad():
         net.u.weight[4] = torch.tensor([0.25, 0.5])

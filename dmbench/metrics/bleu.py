@@ -1,9 +1,9 @@
 """BLEU: how many of the n-grams of translations, n from 1 to 4, occur in the references too.
 
-Source: Papineni, Roukos, Ward, Zhu (2002), BLEU: a Method for Automatic Evaluation of Machine Translation, ACL; computed by
-sacrebleu (Post 2018, A Call for Clarity in Reporting BLEU Scores, arXiv:1804.08771), whose signature says all settings. Of the
-whole corpus: clipped n-gram counts are summed over sentences, and 100 exp(mean of log precisions) is multiplied by
-exp(1 - r / c) where the translations' length c is below the references' r.
+Source: Papineni, Roukos, Ward, Zhu (2002), BLEU: a Method for Automatic Evaluation of Machine Translation, ACL;
+computed by sacrebleu (Post 2018, A Call for Clarity in Reporting BLEU Scores, arXiv:1804.08771), whose signature says
+all settings. Of the whole corpus: clipped n-gram counts are summed over sentences, and 100 exp(mean of log precisions)
+is multiplied by exp(1 - r / c) where the translations' length c is below the references' r.
 """
 
 from collections.abc import Sequence

@@ -1,16 +1,16 @@
 """Attention, an extension of the RNN encoder-decoder: the decoder looks at the source anew at every step.
 
-Source: Bahdanau, Cho, Bengio (2014), Neural Machine Translation by Jointly Learning to Align and Translate, arXiv:1409.0473,
-section 3 and its appendix; the equations were written down from memory. Two recurrent networks read the source, one from each
-end; their states at symbol j, one after the other, are its annotation h_j. At step i of the decoder
+Source: Bahdanau, Cho, Bengio (2014), Neural Machine Translation by Jointly Learning to Align and Translate,
+arXiv:1409.0473, section 3 and its appendix; the equations were written down from memory. Two recurrent networks read
+the source, one from each end; their states at symbol j, side by side, are its annotation h_j. At step i of the decoder
 
-    e_ij = v . tanh(W_a g_im1 + U_a h_j)      a_i = softmax of e_i over the symbols of the sentence      c_i = sum_j a_ij h_j
+    e_ij = v . tanh(W_a g_im1 + U_a h_j)      a_i = softmax of e_i over the sentence      c_i = sum over j of a_ij h_j
     g_i = z * g_im1 + (1 - z) * tanh(W e(y_im1) + U (r * g_im1) + C c_i)      g_0 = tanh(W_s h_1, the backward half)
 
-Differs from the paper: 1. z is 1 where the state is kept, as in `rnn_encoder_decoder`; there it is 1 - z. 2. The output sees
-g_i, as in its Eq. 4. 3. The output's matrix is a product of two, as in `rnn_encoder_decoder`.
+Differs from the paper: 1. z is 1 where the state is kept, as in `rnn_encoder_decoder`; there it is 1 - z. 2. The
+output sees g_i, as in its Eq. 4. 3. The output's matrix is a product of two, as in `rnn_encoder_decoder`.
 
-Shapes: as in `rnn_encoder_decoder`; A units of the alignment, H here.
+Shapes: as in `seq2seq`; the alignment has H units.
 """
 
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from dmbench.layers.gru import GRU
 from dmbench.layers.linear import Linear
-from dmbench.models.rnn_encoder_decoder import Memory, Seq2Seq, Sizes
+from dmbench.models.parts.seq2seq import Memory, Seq2Seq, Sizes
 
 
 class AttentionEncoderDecoder(Seq2Seq):
@@ -36,7 +36,7 @@ class AttentionEncoderDecoder(Seq2Seq):
         self.begin()
 
     def encode(self, source: Tensor, lengths: Tensor) -> Memory:
-        """Return g_0 (B, H), annotations (B, S, 2H), their part of the alignment (B, S, A), whether they are there (B, S)."""
+        """Return g_0 (B, H), annotations (B, S, 2H), U_a of them (B, S, H), and whether each is there (B, S)."""
         x = self.read(source, lengths)
         turned = turns(lengths, len(x))
         forwards, _ = self.forwards(x)

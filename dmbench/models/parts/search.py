@@ -3,8 +3,8 @@
 A model has `encode(source, lengths)`, which returns a tuple of tensors with the sentences as their first dimension, and
 `step(y_tm1, memory)`, which returns log p of all symbols and the tuple after it; `rnn_encoder_decoder` has them.
 
-Length normalisation: of the hypotheses that are found, the one with the largest log p a symbol is taken, EOS counted. The sum
-alone prefers short ones: each further symbol lowers it.
+Length normalisation: of the hypotheses that are found, the one with the largest log p a symbol is taken, EOS counted.
+The sum alone prefers short ones: each further symbol lowers it.
 
 Shapes: S source and T target symbols; B sentences; K vocabulary; W beam.
 """
@@ -30,7 +30,7 @@ class Model(Protocol):
 
 
 class Found(NamedTuple):
-    """Translations: symbols (T, B), PAD after EOS; log_p (B), nats; ended (B), whether EOS came before the longest length."""
+    """Translations: symbols (T, B), PAD after EOS; log_p (B), nats; ended (B), whether EOS came in time."""
 
     symbols: Tensor
     log_p: Tensor
@@ -71,8 +71,8 @@ def beam_search(
 ) -> Found:
     """Keep the `beam` most probable hypotheses of each sentence at each step; return the best one that ended.
 
-    A hypothesis that ended keeps its place until more probable ones push it out. Where none ended, the best one that did not
-    is returned. Each sentence is translated as if it were alone.
+    A hypothesis that ended keeps its place until more probable ones push it out. Where none ended, the best one that
+    did not is returned. Each sentence is translated as if it were alone.
 
     Args:
         source, lengths: as `encode` takes them.

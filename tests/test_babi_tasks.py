@@ -9,7 +9,7 @@ from dmbench.datasets.babi_tasks import TELLERS, generate_babi, write_babi
 
 from .babi_solver import solve
 
-# One example a task from the paper's Tables 1 and 2, in its words, shortened, with the answer that it prints.
+# A small story a task, answered by hand, in the manner of the paper's Tables 1 and 2.
 EXAMPLES = [
     (
         ("mary went to the bathroom", "john moved to the hallway", "mary travelled to the office"),
@@ -80,7 +80,7 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_solver_answers_the_papers_examples(task):
+def test_the_solver_answers_stories_answered_by_hand(task):
     facts, question, answer = EXAMPLES[task - 1]
     assert solve(list(facts), question) == answer
 

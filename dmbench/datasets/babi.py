@@ -80,7 +80,7 @@ def parse_babi(lines: Sequence[str], name: str = "stories") -> list[Story]:
     for place, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        first, _, text = line.strip().partition(" ")
+        first, _, text = line.strip(" ").partition(" ")
         if not first.isdecimal() or not text.strip():
             raise ValueError(f"{name}, line {place}: need a number and a sentence: {line.strip()[:60]!r}")
         number = int(first)

@@ -72,6 +72,14 @@ def read_babi(path: Path) -> list[Story]:
     return parse_babi(lines, str(path))
 
 
+def read_tasks(folder: Path, part: str) -> dict[int, list[Story]]:
+    """Read a part, "train" or "test", of all 20 tasks from a folder of the published files, such as en-10k.
+
+    Raises: as `read_babi`.
+    """
+    return {task: read_babi(folder / f"qa{task}_{name}_{part}.txt") for task, name in TASKS.items()}
+
+
 def parse_babi(lines: Sequence[str], name: str = "stories") -> list[Story]:
     """Read lines as those of a file; name: of the file, for messages. Raises: ValueError: as `read_babi`."""
     stories: list[Story] = []
@@ -80,7 +88,7 @@ def parse_babi(lines: Sequence[str], name: str = "stories") -> list[Story]:
     for place, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        first, _, text = line.strip().partition(" ")
+        first, _, text = line.strip(" ").partition(" ")
         if not first.isdecimal() or not text.strip():
             raise ValueError(f"{name}, line {place}: need a number and a sentence: {line.strip()[:60]!r}")
         number = int(first)

@@ -18,6 +18,7 @@ LEAVES = ("discarded", "dropped", "left", "put down")
 GIVES = ("gave", "handed", "passed")
 NUMBERS = ("none", "one", "two", "three")
 QUESTIONS = 5
+RECENT = 5
 
 
 class World:
@@ -47,13 +48,15 @@ class World:
     def can_move(self) -> bool:
         return True
 
-    def move(self) -> None:
+    def move(self) -> str:
+        """Let someone go elsewhere; return who."""
         person = self.random.choice(self.people)
         place = other(self.random, PLACES, self.at[person])
         self.said[person] = self.script.tell(f"{person} {self.random.choice(MOVES)} the {place}")
         self.at[person] = place
         for thing in self.carried[person]:
             self._comes(thing, place, self.said[person])
+        return person
 
     def takes(self) -> list[tuple[str, str]]:
         """Who can take what: someone whose place is known, a thing that lies there or was not yet told of."""
@@ -126,12 +129,12 @@ class World:
 
 
 def where_is_person(random: Random) -> Script:
-    """Tell task 1."""
-    world = World(random)
+    """Tell task 1: asked is about whom one of the last five sentences was, each as likely, as in the published file."""
+    world, told = World(random), []
     for _ in range(QUESTIONS):
-        world.move()
-        world.move()
-        person = random.choice(sorted(world.said))
+        for _ in range(2):
+            told.append(world.move())
+        person = random.choice(told[-RECENT:])
         world.script.ask(f"Where is {person}", str(world.at[person]), [world.said[person]])
     return world.script
 

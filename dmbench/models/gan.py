@@ -18,7 +18,7 @@ from math import log
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import logsigmoid, softplus
+from torch.nn.functional import logsigmoid
 
 from dmbench.layers.dropout import dropout
 from dmbench.layers.linear import Linear
@@ -44,8 +44,7 @@ def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
 
     Raises: ValueError: there are no scores.
     """
-    _check_scores(real, fake)
-    return softplus(-real).mean() + softplus(fake).mean()
+    return -value(real, fake)
 
 
 def generator_loss(fake: Tensor, kind: str = "non_saturating") -> Tensor:
@@ -56,7 +55,7 @@ def generator_loss(fake: Tensor, kind: str = "non_saturating") -> Tensor:
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}: {kind}")
     _check_scores(fake)
-    return softplus(-fake).mean() if kind == "non_saturating" else -softplus(fake).mean()
+    return -logsigmoid(fake).mean() if kind == "non_saturating" else logsigmoid(-fake).mean()
 
 
 def scores_of(probabilities: Tensor) -> Tensor:

@@ -77,7 +77,7 @@ class Recipe:
     batch: int = 16
     rate: float = 3e-4
     limit: float = 10.0
-    settle: float = 0.5
+    settle: float = 0.25
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -103,7 +103,7 @@ def _whole(low: int, high: int, generator: Generator | None) -> int:
     return int(torch.randint(low, high + 1, (), generator=generator))
 
 
-COPY = Recipe("copy", updates=1500)
+COPY = Recipe("copy", updates=1600)
 # As Tables 1 and 2 have them; 960,000 sequences, about where the paper's curves end.
 RECIPES = {
     (task, controller): Recipe(

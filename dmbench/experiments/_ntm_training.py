@@ -15,8 +15,8 @@ from dmbench.metrics.sequence_bits import bits_per_sequence, wrong_bits
 from dmbench.optim.gradient_clipping import clip_by_value_
 from dmbench.optim.rmsprop import RMSprop
 
-HELD_OUT = 320  # sequences that points of the curve are measured on
-POINTS = 15  # of a curve
+HELD_OUT = 160  # sequences that points of the curve are measured on
+POINTS = 10  # of a curve
 Watch = Callable[[], dict[str, float]]
 
 

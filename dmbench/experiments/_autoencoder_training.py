@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import ceil
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dmbench.experiments._digits_training import read_digits
 from dmbench.experiments._scaled_mnist_training import order
@@ -19,7 +19,7 @@ from dmbench.models.autoencoder import MNIST, Autoencoder, reconstruction_loss, 
 from dmbench.models.parts.rbm import RBM
 
 BATCH = 100
-POINTS = 10  # of the learning curve
+POINTS = 14  # of the learning curve
 LINEAR_RATE, BINARY_RATE = 0.001, 0.1  # of machines, in the authors' code
 MOMENTUM, FIRST_MOMENTUM, FIRST_PASSES = 0.9, 0.5, 5
 
@@ -40,7 +40,7 @@ class Recipe:
 
 SHORT = Recipe(pretraining=1, tuning=3)
 FULL = Recipe(pretraining=50, tuning=200)
-LOGISTIC_PCA = Recipe(pretraining=0, tuning=10, rate=3e-3, sizes=(784, 30))
+LOGISTIC_PCA = Recipe(pretraining=0, tuning=20, rate=3e-3, sizes=(784, 30))
 
 
 def trained(ctx: Context, recipe: Recipe, net: Autoencoder) -> Tensor:
@@ -49,10 +49,11 @@ def trained(ctx: Context, recipe: Recipe, net: Autoencoder) -> Tensor:
     net.to(ctx.device)
     train, test = (read_digits(ctx, part).images.flatten(1) for part in ("train", "test"))
     steps = ceil(len(train) / BATCH)
-    machines = stack(recipe.sizes).to(ctx.device) if recipe.pretraining else torch.nn.ModuleList()
+    machines = [machine.to(ctx.device) for machine in stack(recipe.sizes)] if recipe.pretraining else []
     before = len(machines) * recipe.pretraining * steps
     updates = before + recipe.tuning * steps
     optimiser = torch.optim.Adam(net.parameters(), recipe.rate, fused=True)
+    now = 0
 
     def batch(update: int) -> Tensor:
         done, place = divmod(update, steps)
@@ -66,32 +67,38 @@ def trained(ctx: Context, recipe: Recipe, net: Autoencoder) -> Tensor:
             v = machine.up(v)
         machine = machines[layer]
         momentum = FIRST_MOMENTUM if within < FIRST_PASSES * steps else MOMENTUM
-        return {f"layer_{layer + 1}": machine.update(v, LINEAR_RATE if machine.linear else BINARY_RATE, momentum)}
+        return {"train_error": machine.update(v, LINEAR_RATE if machine.linear else BINARY_RATE, momentum)}
 
     def step(update: int) -> Mapping[str, Tensor]:
+        nonlocal now
+        now = update
         if update < before:
             return pretrain(update)
         if update == before and machines:
-            net.unroll_(list(machines))
+            net.unroll_(machines)
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * (updates - update) / (updates - before)
         x = batch(update)
         optimiser.zero_grad()
-        loss = reconstruction_loss(net.decode(net.encode(x)), x).mean()
-        loss.backward()  # type: ignore[no-untyped-call]
+        logits = net.decode(net.encode(x))
+        reconstruction_loss(logits, x).mean().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        return {"train_loss": loss}
+        return {"train_error": squared_error(torch.sigmoid(logits.detach()), x).mean()}
 
-    Loop(ctx, updates, {"net": net, "machines": machines, "optimiser": optimiser}, save_every=steps).run(
-        step, evaluate=lambda: {"test_error": float(errors(net, test).mean())}, evaluate_every=max(1, updates // POINTS)
-    )
+    def evaluate() -> Mapping[str, float]:
+        if now < before:
+            net.unroll_(machines)
+        return {"test_error": float(errors(net, test).mean())}
+
+    parts = {"net": net, "machines": nn.ModuleList(machines), "optimiser": optimiser}
+    Loop(ctx, updates, parts, save_every=steps).run(step, evaluate=evaluate, evaluate_every=max(1, updates // POINTS))
     return errors(net, test)
 
 
-def stack(sizes: Sequence[int]) -> torch.nn.ModuleList:
+def stack(sizes: Sequence[int]) -> list[RBM]:
     """Return machines for the layers, the last with real hidden units."""
-    last = len(sizes) - 2
-    return torch.nn.ModuleList(RBM(v, h, linear=i == last) for i, (v, h) in enumerate(pairwise(sizes)))
+    pairs = list(pairwise(sizes))
+    return [RBM(*pair, linear=i == len(pairs) - 1) for i, pair in enumerate(pairs)]
 
 
 @torch.no_grad()

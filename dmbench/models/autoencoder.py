@@ -2,8 +2,7 @@
 
 Source: Hinton and Salakhutdinov (2006), Reducing the Dimensionality of Data with Neural Networks, Science 313, 504-507:
 784-1000-500-250-30 logistic layers with a linear code, unrolled from restricted Boltzmann machines and fine-tuned by
-the reconstruction's cross-entropy; its errors are squared errors, summed over a picture's pixels. Pretraining layers as
-shallow autoencoders: Bengio, Lamblin, Popovici and Larochelle (2007), Greedy Layer-Wise Training of Deep Networks.
+the reconstruction's cross-entropy; its errors are squared errors, summed over a picture's pixels.
 
 Shapes: N pictures, D pixels, J code values; x (N, D) in [0, 1]; code (N, J); reconstruction (N, D) in (0, 1).
 """
@@ -35,9 +34,8 @@ class Autoencoder(nn.Module):
         super().__init__()
         if len(sizes) < 2:
             raise ValueError(f"need at least the pixels and the code: {tuple(sizes)}")
-        pairs = list(pairwise(sizes))
-        self.encoder = nn.ModuleList(Linear(above, below) for above, below in pairs)
-        self.decoder = nn.ModuleList(Linear(below, above) for above, below in reversed(pairs))
+        self.encoder = nn.ModuleList(Linear(above, below) for above, below in pairwise(sizes))
+        self.decoder = nn.ModuleList(Linear(below, above) for below, above in pairwise(sizes[::-1]))
 
     @classmethod
     def unrolled(cls, machines: Sequence[RBM]) -> "Autoencoder":
@@ -49,16 +47,16 @@ class Autoencoder(nn.Module):
     @torch.no_grad()
     def unroll_(self, machines: Sequence[RBM]) -> None:
         """Take the weights and biases of a stack of machines, from the pixels up, in place."""
-        for up, down, machine in zip(self.encoder, reversed(self.decoder), machines, strict=True):
-            up.weight.copy_(machine.weight)
-            up.bias.copy_(machine.hidden_bias)
-            down.weight.copy_(machine.weight.T)
-            down.bias.copy_(machine.visible_bias)
+        for up, down, machine in zip(self.encoder, list(self.decoder)[::-1], machines, strict=True):
+            up.get_parameter("weight").copy_(machine.weight)
+            up.get_parameter("bias").copy_(machine.hidden_bias)
+            down.get_parameter("weight").copy_(machine.weight.T)
+            down.get_parameter("bias").copy_(machine.visible_bias)
 
     def encode(self, x: Tensor) -> Tensor:
         """Map pictures (N, D) or (N, ...) to codes (N, J)."""
         h = x.flatten(1)
-        for layer in self.encoder[:-1]:
+        for layer in list(self.encoder)[:-1]:
             h = torch.sigmoid(layer(h))
         code: Tensor = self.encoder[-1](h)
         return code
@@ -66,7 +64,7 @@ class Autoencoder(nn.Module):
     def decode(self, code: Tensor) -> Tensor:
         """Map codes (N, J) to the pixels' logits (N, D)."""
         h = code
-        for layer in self.decoder[:-1]:
+        for layer in list(self.decoder)[:-1]:
             h = torch.sigmoid(layer(h))
         logits: Tensor = self.decoder[-1](h)
         return logits

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, one_hot
 
 from dmbench.datasets.text import chunks
 from dmbench.layers.dropout import dropout
@@ -154,28 +154,32 @@ def sample(
         (length, B), without the prime.
 
     Raises:
-        ValueError: a length below 1, a temperature below 0 or NaN, or a prime that is empty.
+        ValueError: a length below 1, a temperature below 0 or NaN, or an empty prime.
         FloatingPointError: scores are not finite, as after a training that diverged.
     """
-    if length < 1 or not temperature >= 0:
-        raise ValueError(f"need a length of at least 1 and a temperature of at least 0: {length}, {temperature}")
+    if length < 1:
+        raise ValueError(f"need a length of at least 1: {length}")
     training = net.training
     net.eval()
     x, state, written = prime, None, []
     for _ in range(length):
         scores, state = net(x, state)
-        x = _drawn(scores[-1], temperature, generator)[None]
+        if not torch.isfinite(scores[-1]).all():
+            raise FloatingPointError("scores are not finite: the network's weights are spoilt, nothing can be drawn")
+        x = torch.multinomial(tempered(scores[-1], temperature), 1, generator=generator).T
         written.append(x)
     net.train(training)
     return torch.cat(written)
 
 
-def _drawn(scores: Tensor, temperature: float, generator: torch.Generator | None) -> Tensor:
-    """Draw one symbol a row of scores (B, V)."""
-    if not torch.isfinite(scores).all():
-        raise FloatingPointError("scores are not finite: the network's weights are spoilt, nothing can be drawn")
+def tempered(scores: Tensor, temperature: float) -> Tensor:
+    """Return softmax(scores / temperature), (..., V); at 0 all of it is the best score's, at inf all symbols are alike.
+
+    Raises: ValueError: the temperature is below 0 or NaN.
+    """
+    if not temperature >= 0:
+        raise ValueError(f"need a temperature of at least 0: {temperature}")
     if temperature == 0:
-        return scores.argmax(-1)
+        return one_hot(scores.argmax(-1), scores.shape[-1]).to(scores.dtype)
     # The best score becomes 0, so that dividing by a small temperature overflows nowhere but to -inf.
-    cooled = (scores - scores.amax(-1, keepdim=True)) / temperature
-    return torch.multinomial(cooled.softmax(-1), 1, generator=generator)[:, 0]
+    return ((scores - scores.amax(-1, keepdim=True)) / temperature).softmax(-1)

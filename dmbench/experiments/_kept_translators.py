@@ -33,8 +33,9 @@ class Translation(NamedTuple):
 
 
 class Translator(NamedTuple):
-    """A trained network with the text that its vocabularies are of."""
+    """A trained network with the text that its vocabularies are of. name: of its training."""
 
+    name: str
     net: Any
     text: Text
 
@@ -109,7 +110,7 @@ def load_translator(ctx: Context, path: Path) -> Translator:
         raise ValueError(f"{path}: is for {sizes.source:,} and {sizes.target:,} words, the text has {have}")
     net = (AttentionEncoderDecoder if "v_a.weight" in state else RNNEncoderDecoder)(sizes)
     net.load_state_dict(state)
-    return Translator(net.eval(), text)
+    return Translator(facts.get("name", ""), net.eval(), text)
 
 
 def sizes_of(state: dict[str, Tensor]) -> Sizes:

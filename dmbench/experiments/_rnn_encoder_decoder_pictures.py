@@ -28,13 +28,13 @@ from dmbench.metrics.bleu import bleu
 KEPT = "rnn_encoder_decoder_translations"
 SHOWN = range(8)  # the first test sentences
 NAMES = {"de_en": "RNN encoder-decoder", "attention": "with attention", "en_fr": "RNN encoder-decoder"}
-BLUE, GREY = "#1f77b4", "#5b5b5b"
+COLOURS, GREY = {"de_en": "#1f77b4", "attention": "#2ca02c", "en_fr": "#1f77b4"}, "#5b5b5b"
 
 
 def show(folder: Path, weights: str = "", text: str = "", table: str = "", beam: str = str(BEAM)) -> list[Path]:
     """Translate a sentence, or score a phrase table, by weights that a training of this stem kept.
 
-    weights: a file, kept/<name>-<seed>.safetensors of the results. text: a sentence. table: a phrase table of Moses.
+    weights: a file in kept/ of the results. text: a sentence. table: a phrase table of Moses.
     beam: hypotheses that are followed, at least 1.
 
     Returns: translation.png, with attention where the network has it; and the table with one score more.
@@ -66,8 +66,8 @@ def translations(ctx: Context) -> Figure:
     """
     sources, references = read_multi30k(ctx.files("multi30k"), TEST, "de", "en")
     models = {name: kept for name, kept in _kept(ctx).items() if kept["languages"] == "de-en"}
-    figure = Figure(figsize=(10, 1.05 * len(SHOWN) + 0.3 * len(SHOWN) * len(models)), layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=(14, 0.23 * len(SHOWN) * (3 + len(models))))
+    axes = figure.add_axes((0, 0, 1, 1))
     axes.axis("off")
     lines: list[tuple[str, str, str]] = []
     for i in SHOWN:
@@ -75,7 +75,7 @@ def translations(ctx: Context) -> Figure:
         for name, kept in models.items():
             given = kept["translations"][i]
             one = bleu([given], [references[i]], lowercase=True).score
-            lines.append((f"{NAMES[name]} [{kept['bleu']:.1f}]", f"{given}   ({one:.0f})", BLUE))
+            lines.append((f"{NAMES[name]} [{kept['bleu']:.1f}]", f"{given}   ({one:.0f})", COLOURS[name]))
         lines.append(("", "", "black"))
     _written(axes, lines)
     return figure
@@ -126,7 +126,7 @@ def write_kept(ctx: Context, path: Path, weights: Sequence[Path]) -> None:
             kept["maps"] = {
                 i: {"words": one.words[1], "weights": _rounded(one.attention)} for i, one in list(drawn.items())[:2]
             }
-        found[file.name.rpartition("-")[0]] = kept
+        found[translator.name] = kept
     path.write_text(json.dumps(found, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
 
 
@@ -143,8 +143,8 @@ def _kept(ctx: Context) -> dict[str, Any]:
 def _written(axes: Any, lines: list[tuple[str, str, str]]) -> None:
     for row, (who, what, colour) in enumerate(lines):
         y = 1 - (row + 0.5) / len(lines)
-        axes.text(0.235, y, who, fontsize=9, color=GREY, ha="right", va="center", transform=axes.transAxes)
-        axes.text(0.25, y, what, fontsize=9.5, color=colour, va="center", transform=axes.transAxes)
+        axes.text(0.15, y, who, fontsize=9, color=GREY, ha="right", va="center", transform=axes.transAxes)
+        axes.text(0.16, y, what, fontsize=9.5, color=colour, va="center", transform=axes.transAxes)
 
 
 def _map(axes: Any, source: list[str], target: list[str], weights: Tensor) -> None:

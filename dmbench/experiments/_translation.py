@@ -107,7 +107,7 @@ class Outcome(NamedTuple):
 def train(
     ctx: Context, build: Callable[[Sizes], Any], recipe: Recipe, languages: tuple[str, str], name: str
 ) -> Outcome:
-    """Train a translator; an interrupted run goes on. Its weights are kept as <name>-<seed>.safetensors, float16."""
+    """Train a translator; an interrupted run goes on. Its weights are kept as <name>.safetensors, float16."""
     text = read_text(ctx, languages, recipe.at_least)
     net = build(recipe.sizes(len(text.source), len(text.target))).to(ctx.device)
     optimiser = torch.optim.Adam(net.parameters(), recipe.rate, fused=True)
@@ -143,8 +143,8 @@ def train(
     )
     net.eval()
     weights = {key: value.half().contiguous() for key, value in net.state_dict().items()}
-    facts = {"languages": "-".join(languages), "at_least": str(recipe.at_least), "dropout": str(recipe.dropout)}
-    ctx.keep(f"{name}-{seed}.safetensors", save(weights, facts))
+    facts = {"name": name, "languages": "-".join(languages), "at_least": str(recipe.at_least)}
+    ctx.keep(f"{name}.safetensors", save(weights, facts))
     found = translate(net, text, TEST, beam=BEAM, device=ctx.device)
     return Outcome(score(found, text, TEST), nats(net, text.pairs[TEST], ctx.device))
 

@@ -105,5 +105,5 @@ def _segments(path: Path) -> list[str]:
 
 
 def _opened(path: Path, mode: str) -> IO[str]:
-    opener: Callable[..., IO[str]] = gzip.open if path.suffix == ".gz" else open  # type: ignore[assignment]
+    opener: Callable[..., IO[str]] = gzip.open if path.suffix == ".gz" else open
     return opener(path, mode, encoding="utf-8")

@@ -23,6 +23,7 @@ from dmbench.optim.gradient_clipping import clip_by_norm_
 
 TEST = "test_2016_flickr"
 BEAM, LONGEST = 5, 40
+SAVE_EVERY = 300  # updates
 AT_ONCE = 100  # sentences that are translated together
 POOL = 50  # batches whose sentences are sorted by length together, so that little is padding
 Pairs = list[tuple[list[int], list[int]]]
@@ -106,7 +107,7 @@ class Outcome(NamedTuple):
 def train(
     ctx: Context, build: Callable[[Sizes], Any], recipe: Recipe, languages: tuple[str, str], name: str
 ) -> Outcome:
-    """Train a translator; an interrupted run goes on. Its weights are kept as <name>-<seed>.safetensors, float16."""
+    """Train a translator; an interrupted run goes on. Its weights are kept as <name>.safetensors, float16."""
     text = read_text(ctx, languages, recipe.at_least)
     net = build(recipe.sizes(len(text.source), len(text.target))).to(ctx.device)
     optimiser = torch.optim.Adam(net.parameters(), recipe.rate, fused=True)
@@ -137,12 +138,13 @@ def train(
         found = translate(net, text, "val", beam=1, device=ctx.device)
         return {"val_nats": nats(net, text.pairs["val"], ctx.device), "val_bleu": score(found, text, "val")}
 
-    Loop(ctx, updates, {"net": net, "optimiser": optimiser}, save_every=300).run(
+    Loop(ctx, updates, {"net": net, "optimiser": optimiser}, save_every=SAVE_EVERY).run(
         step, evaluate=evaluate, evaluate_every=epoch_updates
     )
     net.eval()
     weights = {key: value.half().contiguous() for key, value in net.state_dict().items()}
-    ctx.keep(f"{name}-{seed}.safetensors", save(weights))
+    facts = {"name": name, "languages": "-".join(languages), "at_least": str(recipe.at_least)}
+    ctx.keep(f"{name}.safetensors", save(weights, facts))
     found = translate(net, text, TEST, beam=BEAM, device=ctx.device)
     return Outcome(score(found, text, TEST), nats(net, text.pairs[TEST], ctx.device))
 

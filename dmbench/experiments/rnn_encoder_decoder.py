@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dmbench.datasets.parallel_text import EOS, PAD
+from dmbench.experiments._recurrent import fill
 from dmbench.experiments._translation import Recipe, train
 from dmbench.harness.errors import ContractError
 from dmbench.harness.experiment import Context, Subject, experiment
@@ -100,12 +101,11 @@ def difference_torch(ctx: Context) -> dict[str, float]:
     """Compare the decoder's states with torch.nn.GRU's, whose biases hold C c of the one sentence."""
     sizes = Sizes(source=9, target=9, embedding=6, hidden=8, maxout=2, rank=2, std=0.5)
     net = RNNEncoderDecoder(sizes).to(ctx.device, torch.float64)
+    nn.init.normal_(net.w.get_parameter("bias"))
     source = torch.tensor([[3], [4], [EOS]], device=ctx.device)
     g, from_c, code = net.encode(source, torch.tensor([3], device=ctx.device))
-    theirs = nn.GRU(6, 8).to(ctx.device, torch.float64)
-    with torch.no_grad():
-        for mine, his in zip((net.w.weight, net.u.weight, net.w.bias, from_c[0]), theirs.parameters(), strict=True):
-            his.copy_(mine)
+    theirs, mine = nn.GRU(6, 8).to(ctx.device, torch.float64), dict(net.named_parameters())
+    fill(theirs, [mine["w.weight"], mine["u.weight"], mine["w.bias"], from_c[0]])
     e = torch.randn(20, 1, 6, dtype=torch.float64, device=ctx.device)
     expected, _ = theirs(e, g[None])
     memory: tuple[Tensor, ...] = (g, from_c, code)

@@ -39,7 +39,7 @@ class TorchEncoderDecoder(nn.Module):
         states, _ = self.decoder(torch.cat([e, every], -1), c[None])
         there = target != PAD
         logits = self.output(self.dropped(torch.cat([states, every, e], -1)[there]))
-        log_p = logits.new_zeros(target.shape)
+        log_p: Tensor = logits.new_zeros(target.shape)
         log_p[there] = -cross_entropy(logits, target[there], reduction="none")
         return log_p
 

@@ -111,12 +111,14 @@ class Seq2Seq(nn.Module):
 
     def score(self, source: Tensor, lengths: Tensor, target: Tensor) -> Tensor:
         """Return log p(target | source) of pairs of sentences or phrases (B), nats; the feature of section 3.1."""
-        return self(source, lengths, target).sum(0)
+        log_p: Tensor = self(source, lengths, target)
+        return log_p.sum(0)
 
     def output(self, state: Tensor, e: Tensor, code: Tensor) -> Tensor:
         """Map states (N, H), embeddings (N, E) and O_c c (N, 2M) to logits (N, K)."""
         m = maxout(self.units.linear(torch.cat([state, e], dim=-1)) + code, 2)
-        return self.g_l(self.g_r(self.dropped(m)))
+        logits: Tensor = self.g_l(self.g_r(self.dropped(m)))
+        return logits
 
     def dropped(self, x: Tensor) -> Tensor:
         """Drop values in training."""
@@ -148,7 +150,7 @@ class Seq2Seq(nn.Module):
             if parameter.ndim < 2:
                 nn.init.zeros_(parameter)
             elif name.endswith("weight_hh_l0") or name.startswith("u."):
-                for square in parameter.split(self.sizes.hidden):
+                for square in parameter.detach().split(self.sizes.hidden):  # type: ignore[no-untyped-call]
                     nn.init.orthogonal_(square)
             else:
                 nn.init.normal_(parameter, std=self.sizes.std)

@@ -28,6 +28,7 @@ QA1 = Recipe(updates=1500, rate=1e-3)
 JOINT = Recipe(updates=600_000, rate=2e-4, evaluate_every=10_000, save_every=1000, warm=1000, clip=50.0)
 PIXELS = Recipe(updates=300_000, rate=1e-4, evaluate_every=5000, save_every=1000)
 QUESTIONS = 10_000  # of a task to train on; a tenth of it to test
+SCENES, TEST_SCENES = 9800, 200
 # Objects, question, layers of g and f, outputs, by the supplement; two more values of a cell are its place.
 SIZES: dict[str, tuple[int, int, tuple[int, ...], tuple[int, ...], int]] = {
     "sort_of_clevr": (256 + 2, 11, (2000,) * 4, (2000, 1000, 500, 100), 10),
@@ -203,6 +204,6 @@ def pixels_mlp(ctx: Context) -> dict[str, float]:
 
 def on_pixels(ctx: Context, net: nn.Module, name: str) -> dict[str, float]:
     """Train on 9,800 scenes of 75 x 75 pixels as the paper does, and keep the weights."""
-    found = train_on_scenes(ctx, PIXELS, net, pixels=True, scenes=9800, tests=200)
+    found = train_on_scenes(ctx, PIXELS, net, pixels=True, scenes=SCENES, tests=TEST_SCENES)
     ctx.keep(f"relation_network_{name}_seed{ctx.seed}.safetensors", save(**kept(net)))
     return found

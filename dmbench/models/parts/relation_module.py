@@ -91,14 +91,17 @@ class RelationNetwork(nn.Module):
     def _of_present(self, left: Tensor, right: Tensor, present: Tensor) -> Tensor:
         """Compute the pairs that there are, and no others."""
         n, i, j = (present[:, :, None] & present[:, None]).nonzero(as_tuple=True)
-        each = self._rest(left[n, i] + right[n, j])
+        each = self._rest(left[n, i].add_(right[n, j]))
         return each.new_zeros(len(left), each.shape[1]).index_add(0, n, each)
 
     def _rest(self, x: Tensor) -> Tensor:
-        """Apply what follows g's first product."""
-        x = torch.relu(x)
+        """Apply what follows g's first product to (..., H), which is overwritten."""
+        shape = x.shape[:-1]
+        x.relu_()
         for layer in self.g[1:]:
-            x = torch.relu(layer(x))
+            x = torch.addmm(layer.bias, x.flatten(0, -2), layer.weight.T)  # type: ignore[arg-type,operator]
+            # In place but for the last: the gradient of the sum after it is one row for all pairs, until ReLU's.
+            x = torch.relu(x.view(*shape, -1)) if layer is self.g[-1] else x.relu_()
         return x
 
     def _check(self, objects: Tensor, question: Tensor, present: Tensor | None) -> None:

@@ -20,7 +20,7 @@ from dmbench.models.gan import KINDS, OPTIMUM, jensen_shannon, optimal_discrimin
 
 # goodfeli/adversarial, mnist.yaml; it has no end but by hand.
 FULL = Recipe(updates=250_000, batch=100, noise=100, rate=0.05, rate_generator=0.1, sgd=True, decay=1.000004)
-SHORT = Recipe(updates=8000, batch=50, noise=100, rate=6e-4, rate_generator=1e-3)
+SHORT = Recipe(updates=5000, batch=50, noise=100, rate=6e-4, rate_generator=1e-3)
 SHORT_SIZES: dict[str, Any] = {"noise": 100, "hidden": 256, "layers": 2, "outputs": 784, "squash": True, "reach": 0.1}
 SMALL = Recipe(updates=2000, batch=256, noise=2, rate=1e-3)
 # fjxmlzn/PacGAN, synthetic_data_experiments: 400 epochs of 100,000 samples.

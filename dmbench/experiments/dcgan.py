@@ -20,7 +20,7 @@ from dmbench.metrics.parzen import parzen
 from dmbench.models.dcgan import DCDiscriminator, DCGenerator
 from dmbench.peers.dcgan import torch_generator
 
-SMALL = Recipe(updates=2000, batch=64, noise=100, rate=2e-4, deviation=None)
+SMALL = Recipe(updates=1500, batch=64, noise=100, rate=4e-4, deviation=None)
 SMALL_SIZES = {"width": 16, "channels": 1, "side": 28, "depth": 2}
 # fjxmlzn/PacGAN, stacked_MNIST_experiments: 50 epochs of 128,000 images, two updates of the generator in each turn.
 STACKED = Recipe(updates=100_000, batch=64, noise=100, rate=2e-4, repeats=2, deviation=None)

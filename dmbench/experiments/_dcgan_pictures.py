@@ -103,4 +103,4 @@ def _generator(ctx: Context) -> nn.Module:
 
 @torch.no_grad()
 def _digits(net: nn.Module, noise: Tensor) -> Tensor:
-    return to_unit(torch.cat([net(part) for part in noise.split(500)])).flatten(1)
+    return to_unit(torch.cat([net(part) for part in torch.split(noise, 500)])).flatten(1)

@@ -28,7 +28,7 @@ def load_generator(net: nn.Module, path: Path) -> nn.Module:
 
 def nearest(digits: Tensor, among: Tensor) -> Tensor:
     """Return the place of the training digit (P, 784) that is nearest to each digit (N, 784), by Euclidean distance."""
-    return torch.cat([torch.cdist(part, among).argmin(1) for part in digits.split(100)])
+    return torch.cat([torch.cdist(part, among).argmin(1) for part in torch.split(digits, 100)])
 
 
 def beside_neighbours(digits: Tensor, training: Tensor, columns: int) -> Figure:

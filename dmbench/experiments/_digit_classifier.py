@@ -31,4 +31,4 @@ def train_classifier(digits: Digits, updates: int) -> nn.Module:
 @torch.no_grad()
 def probabilities(net: nn.Module, images: Tensor) -> Tensor:
     """Return the probabilities (N, 10) that a classifier gives to the digits of images."""
-    return torch.cat([net(part).softmax(1) for part in images.split(1000)])
+    return torch.cat([net(part).softmax(1) for part in torch.split(images, 1000)])

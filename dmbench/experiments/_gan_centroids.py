@@ -17,7 +17,7 @@ def centroids(points: Tensor, count: int, rounds: int) -> Tensor:
     centres = points[:count].clone()
     for _ in range(rounds):
         half = centres.square().sum(1) / 2
-        nearest = torch.cat([(half - part @ centres.T).argmin(1) for part in points.split(1000)])
+        nearest = torch.cat([(half - part @ centres.T).argmin(1) for part in torch.split(points, 1000)])
         sums = torch.zeros_like(centres).index_add_(0, nearest, points)
         sizes = torch.bincount(nearest, minlength=count)[:, None]
         centres = torch.where(sizes > 0, sums / sizes.clamp_min(1), centres)

@@ -9,6 +9,8 @@ from dmbench.harness.experiment import Context
 from dmbench.metrics.mode_collapse import Collapse
 from dmbench.metrics.parzen import parzen
 
+WATCHED = 2000  # samples for a point of the curve
+
 
 def for_mixtures(
     ctx: Context, *, hidden: int, depth: int, units: int, pieces: int, layers: int
@@ -30,7 +32,7 @@ def train_on_mnist(
     """Train on digits, keep the generator's weights in half precision, and return the test digits' likelihood, nats."""
 
     def measured() -> dict[str, float]:
-        few = sample(generator, recipe, 2000, ctx.seed or 0, ctx.device)
+        few = sample(generator, recipe, WATCHED, ctx.seed or 0, ctx.device)
         return {"parzen": parzen(digits.validation, digits.train[:500], few).mean}
 
     train(

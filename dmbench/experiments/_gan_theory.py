@@ -11,13 +11,14 @@ def best_table(loss: Callable[..., Tensor], p: Tensor, g: Tensor) -> tuple[float
     table = torch.zeros(len(p), dtype=torch.float64, requires_grad=True)
     outcomes = torch.arange(len(p))
     real, fake = outcomes.repeat_interleave(p), outcomes.repeat_interleave(g)
-    limits = {"max_iter": 200, "tolerance_grad": 1e-12, "tolerance_change": 0}
-    optimiser = torch.optim.LBFGS([table], **limits, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS(
+        [table], max_iter=200, tolerance_grad=1e-12, tolerance_change=0, line_search_fn="strong_wolfe"
+    )
 
     def closure() -> Tensor:
         optimiser.zero_grad()
         found = loss(table[real], table[fake])
-        found.backward()
+        found.backward()  # type: ignore[no-untyped-call]
         return found
 
     optimiser.step(closure)  # type: ignore[no-untyped-call]
@@ -27,4 +28,5 @@ def best_table(loss: Callable[..., Tensor], p: Tensor, g: Tensor) -> tuple[float
 def quantiles(count: int) -> Tensor:
     """Return quantiles (N, 1) of the standard normal distribution, evenly spaced in probability, float64."""
     places = (torch.arange(count, dtype=torch.float64) + 0.5) / count
-    return torch.special.ndtri(places)[:, None]
+    found: Tensor = torch.special.ndtri(places)[:, None]
+    return found

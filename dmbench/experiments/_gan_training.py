@@ -127,7 +127,7 @@ def sample(
     """Return samples (count, ...) of a generator in evaluation mode, from noise that the seed and purpose fix."""
     noise = recipe.draw(count, device, seeded(seed, purpose))
     with evaluating(generator):
-        return torch.cat([generator(part) for part in noise.split(1000)])
+        return torch.cat([generator(part) for part in torch.split(noise, 1000)])
 
 
 @contextmanager

@@ -20,12 +20,12 @@ from dmbench.metrics.parzen import parzen
 from dmbench.models.dcgan import DCDiscriminator, DCGenerator
 from dmbench.peers.dcgan import torch_generator
 
-SMALL = Recipe(updates=2000, batch=64, noise=100, rate=2e-4, deviation=None)
+SMALL = Recipe(updates=1500, batch=64, noise=100, rate=4e-4, deviation=None)
 SMALL_SIZES = {"width": 16, "channels": 1, "side": 28, "depth": 2}
 # fjxmlzn/PacGAN, stacked_MNIST_experiments: 50 epochs of 128,000 images, two updates of the generator in each turn.
 STACKED = Recipe(updates=100_000, batch=64, noise=100, rate=2e-4, repeats=2, deviation=None)
 STACKED_SIZES = {"width": 128, "channels": 3, "side": 28, "depth": 2}
-SCORED = 26_000
+SCORED, WATCHED = 26_000, 2600  # samples, at last and for a point of the curve
 
 
 def check_generator(build: Callable[..., nn.Module]) -> None:
@@ -109,7 +109,7 @@ def mnist(ctx: Context) -> dict[str, float]:
     generator = ctx.subject("generator")(noise=SMALL.noise, **SMALL_SIZES)
 
     def measured() -> dict[str, float]:
-        few = to_unit(sample(generator, SMALL, 2000, ctx.seed or 0, ctx.device))
+        few = to_unit(sample(generator, SMALL, WATCHED, ctx.seed or 0, ctx.device))
         return {"parzen": parzen(flat.validation, flat.train[:500], few.flatten(1)).mean}
 
     real = batches(2 * flat.train.view(-1, 1, 28, 28) - 1, SMALL.batch, ctx.seed or 0)
@@ -159,7 +159,7 @@ def _stacked(
         return 2 * images - 1
 
     def measured() -> dict[str, float]:
-        found = modes(2600)
+        found = modes(WATCHED)
         return {"modes": found.modes, "divergence": found.divergence}
 
     net = ctx.subject("discriminator")(**sizes)

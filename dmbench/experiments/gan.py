@@ -1,6 +1,7 @@
 """GAN: its theory in closed form, the Parzen estimator, and trainings on Gaussian mixtures and MNIST."""
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -19,7 +20,8 @@ from dmbench.models.gan import KINDS, OPTIMUM, jensen_shannon, optimal_discrimin
 
 # goodfeli/adversarial, mnist.yaml; it has no end but by hand.
 FULL = Recipe(updates=250_000, batch=100, noise=100, rate=0.05, rate_generator=0.1, sgd=True, decay=1.000004)
-SHORT = Recipe(updates=8000, batch=50, noise=100, rate=6e-4, rate_generator=1e-3)
+SHORT = Recipe(updates=5000, batch=50, noise=100, rate=6e-4, rate_generator=1e-3)
+SHORT_SIZES: dict[str, Any] = {"noise": 100, "hidden": 256, "layers": 2, "outputs": 784, "squash": True, "reach": 0.1}
 SMALL = Recipe(updates=2000, batch=256, noise=2, rate=1e-3)
 # fjxmlzn/PacGAN, synthetic_data_experiments: 400 epochs of 100,000 samples.
 PACGAN = Recipe(updates=400_000, batch=100, noise=2, rate=1e-4, beta1=0.8)
@@ -142,8 +144,7 @@ def ring(ctx: Context, kind: str) -> dict[str, float]:
 def short(ctx: Context) -> dict[str, float]:
     """Train smaller networks on MNIST for minutes; the mean log-likelihood of the test digits by 10,000 samples."""
     digits = flat_digits(ctx)
-    sizes = {"noise": SHORT.noise, "hidden": 256, "layers": 2, "outputs": 784, "squash": True, "reach": 0.1}
-    generator = ctx.subject("generator")(**sizes, mean=digits.train.mean(0).cpu())
+    generator = ctx.subject("generator")(**SHORT_SIZES, mean=digits.train.mean(0).cpu())
     discriminator = ctx.subject("discriminator")(inputs=784, units=64, pieces=3, layers=2, reach=0.05)
     return {"short_parzen": train_on_mnist(ctx, SHORT, digits, generator, discriminator, points=10)}
 

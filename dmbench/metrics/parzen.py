@@ -71,7 +71,7 @@ def _log_likelihoods(points: Tensor, samples: Tensor, sigmas: Sequence[float]) -
     centre = samples.mean(0)
     samples = samples - centre
     lengths = samples.square().sum(1)
-    found = [_of_block(block - centre, samples, lengths, sigmas) for block in points.split(BLOCK)]
+    found = [_of_block(block - centre, samples, lengths, sigmas) for block in torch.split(points, BLOCK)]
     return torch.cat(found, 1)
 
 
@@ -79,7 +79,7 @@ def _of_block(points: Tensor, samples: Tensor, lengths: Tensor, sigmas: Sequence
     own = points.square().sum(1, keepdim=True)
     nearest = points.new_full((len(points), 1), torch.inf)
     sums = [torch.zeros_like(nearest) for _ in sigmas]
-    for others, length in zip(samples.split(BLOCK), lengths.split(BLOCK), strict=True):
+    for others, length in zip(torch.split(samples, BLOCK), torch.split(lengths, BLOCK), strict=True):
         distances = torch.addmm(length[None], points, others.T, alpha=-2).add_(own).clamp_min_(0)
         # Relative to the nearest sample so far, whose term is 1: no sum underflows to log 0.
         before, nearest = nearest, torch.minimum(nearest, distances.min(1, keepdim=True).values)

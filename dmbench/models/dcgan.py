@@ -127,7 +127,7 @@ def _start(side: int, depth: int, *sizes: int) -> int:
         raise ValueError(f"need sizes of at least 1: {', '.join(map(str, (side, depth, *sizes)))}")
     if side % 2**depth:
         raise ValueError(f"need a side that is a multiple of 2^depth = {2**depth}: {side}")
-    return side // 2**depth
+    return side // (1 << depth)
 
 
 @torch.no_grad()

@@ -24,7 +24,7 @@ def broadcast_parzen(points: Tensor, samples: Tensor, sigma: float) -> Tensor:
     """Compute log p from all differences of ten points at a time, 10 M D values, as parzen_ll.py does by Theano."""
     width = points.shape[1]
     found = []
-    for few in points.split(10):
+    for few in torch.split(points, 10):
         scaled = (few[:, None] - samples[None]) / sigma
         found.append(torch.logsumexp(-scaled.square().sum(2) / 2, 1))
     return torch.cat(found) - log(len(samples)) - width * log(sigma * sqrt(2 * pi))

@@ -35,7 +35,7 @@ class Recipe:
     rate: float
     scenes: int = 10_000
     test: int = 1_000
-    cnn_updates: int = 800
+    cnn_updates: int = 500
     cnn_batch: int = 64
     cnn_rate: float = 2e-3
 

@@ -250,7 +250,7 @@ def test_a_seed_gives_the_same_answers_again(pictured):
     for _ in range(2):
         torch.manual_seed(1)
         ctx = Given()
-        net, asked, shown = fitted(ctx, recipe, pictured=pictured)
+        _, net, asked, shown = fitted(ctx, recipe, pictured=pictured)
         found.append(replies(net, asked, shown))
         assert (shown is None) is not pictured
     assert found[0] == found[1]
@@ -262,7 +262,7 @@ def test_a_seed_gives_the_same_answers_again(pictured):
 def test_a_network_that_sees_the_picture_beats_anything_that_does_not_and_needs_its_own_picture():
     torch.manual_seed(1)
     recipe = Recipe(updates=250, batch=256, rate=5e-3, scenes=6000, test=600, cnn_updates=500)
-    net, asked, shown = fitted(Given(), recipe, pictured=True)
+    _, net, asked, shown = fitted(Given(), recipe, pictured=True)
     blind = 100 * float(BLIND)
     assert scored(replies(net, asked, shown), asked.questions)["all"] > blind + 15
     assert scored(replies(net, asked, shown.roll(1, 0)), asked.questions)["all"] < blind + 5

@@ -9,8 +9,10 @@ Shapes: N scenes, F features, C = 6 colours.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -19,7 +21,7 @@ from dmbench.datasets.sort_of_clevr import COLOURS
 from dmbench.experiments._scaled_mnist_training import generator
 from dmbench.experiments._training import Loop
 from dmbench.harness.experiment import Context
-from dmbench.models.parts.scene_cnn import scene_cnn
+from dmbench.models.parts.scene_cnn import FEATURES, scene_cnn
 
 TEST_SEED = 1_000_000_007  # no run has it
 CLASSES = 3  # none, rectangle, circle
@@ -97,21 +99,56 @@ def trained_cnn(ctx: Context, recipe: Recipe, data: Pictured) -> nn.Module:
     return net.eval().requires_grad_(False)
 
 
-def seen(ctx: Context, recipe: Recipe, data: Pictured, test: Pictured) -> tuple[Tensor, Tensor]:
-    """Train the CNN on scenes; return the features of these and of the test scenes, (N, F) each.
+class Eyes(nn.Module):
+    """A CNN and what its features are on the scenes that it was trained on: pictures to features of mean 0, std 1."""
 
-    Each feature has mean 0 and standard deviation 1 on the scenes that it was trained on, or is 0 where it is constant.
-    """
-    cnn = trained_cnn(ctx, recipe, data)
-    found, other = (_features(cnn, part, ctx.device) for part in (data, test))
-    mean, std = found.mean(0), found.std(0)
-    return (found - mean) / (std + 1e-3), (other - mean) / (std + 1e-3)
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, cnn: nn.Module, units: int = FEATURES) -> None:
+        super().__init__()
+        self.cnn = cnn
+        self.register_buffer("mean", torch.zeros(units))
+        self.register_buffer("std", torch.ones(units))
+
+    @torch.no_grad()
+    def forward(self, data: Pictured, device: torch.device, batch: int = 500) -> Tensor:
+        """Return the features of all pictures, (N, F)."""
+        starts = range(0, len(data.objects), batch)
+        found = torch.cat([self.cnn(data.pictures(slice(start, start + batch), device)) for start in starts])
+        return (found - self.mean) / self.std
+
+    def adapt(self, data: Pictured, device: torch.device) -> None:
+        """Take mean and std of these scenes; a feature that is constant there hardly counts."""
+        found = self(data, device)
+        self.mean, self.std = found.mean(0), found.std(0) + 1e-3
 
 
-@torch.no_grad()
-def _features(cnn: nn.Module, data: Pictured, device: torch.device, batch: int = 500) -> Tensor:
-    starts = range(0, len(data.objects), batch)
-    return torch.cat([cnn(data.pictures(slice(start, start + batch), device)) for start in starts])
+def seen(ctx: Context, recipe: Recipe, data: Pictured, test: Pictured) -> tuple[Eyes, Tensor, Tensor]:
+    """Train a CNN on scenes; return it with the features of these and of the test scenes, (N, F) each."""
+    eyes = Eyes(trained_cnn(ctx, recipe, data)).to(ctx.device)
+    eyes.adapt(data, ctx.device)
+    return eyes, eyes(data, ctx.device), eyes(test, ctx.device)
+
+
+def keep(ctx: Context, name: str, **nets: nn.Module | None) -> None:
+    """Write networks' weights, in half precision, to the results folder; those that there are."""
+    weights = {
+        f"{which}.{key}": value.detach().half().cpu().contiguous()
+        for which, net in nets.items()
+        if net is not None
+        for key, value in net.state_dict().items()
+    }
+    ctx.keep(f"{name}_seed{ctx.seed or 0}.safetensors", save(weights))
+
+
+def restore(path: Path, **nets: nn.Module) -> None:
+    """Put kept weights back into networks of the same sizes."""
+    weights = load_file(path)
+    for which, net in nets.items():
+        own = {key.removeprefix(f"{which}."): value for key, value in weights.items() if key.startswith(f"{which}.")}
+        net.load_state_dict({key: value.float() for key, value in own.items()})
+        net.eval()
 
 
 def train(

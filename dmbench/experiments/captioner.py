@@ -14,7 +14,7 @@ from dmbench.datasets import coco, flickr8k
 from dmbench.datasets.scene_captions import BLIND, ENTROPY, SAID, all_captions, is_true, true_captions
 from dmbench.datasets.scenes import make_scenes
 from dmbench.datasets.words import END, START, Batch, Vocabulary
-from dmbench.experiments._scene_training import Pictured, Recipe, seen, split, train
+from dmbench.experiments._scene_training import Eyes, Pictured, Recipe, keep, seen, split, train
 from dmbench.harness.errors import ContractError, UsageError
 from dmbench.harness.experiment import Context, Subject, experiment
 from dmbench.models.captioner import Captioner, describe, nats
@@ -165,7 +165,8 @@ def trained(ctx: Context) -> dict[str, float]:
     Differs from the paper: 1. Scenes, a CNN trained to name what is in them, and 96 units; no dropout: each batch has
     captions drawn anew. 2. Adam instead of plain stochastic gradients.
     """
-    net, captions, given, test = fitted(ctx, RECIPE)
+    eyes, net, captions, given, test = fitted(ctx, RECIPE)
+    keep(ctx, "captioner", eyes=eyes, net=net)
     greedy, beam = captions.say(net, given, 1), captions.say(net, given, BEAMS)
     other = captions.say(net, given.roll(1, 0), 1)
     return {
@@ -177,10 +178,10 @@ def trained(ctx: Context) -> dict[str, float]:
     }
 
 
-def fitted(ctx: Context, recipe: Recipe) -> tuple[Any, Captions, Tensor, Pictured]:
-    """Train; return the network, the captions, and the test scenes with their features."""
+def fitted(ctx: Context, recipe: Recipe) -> tuple[Eyes, Any, Captions, Tensor, Pictured]:
+    """Train; return the CNN, the network, the captions, and the test scenes' features with these scenes."""
     data, test = split(ctx, recipe)
-    given, shown = seen(ctx, recipe, data, test)
+    eyes, given, shown = seen(ctx, recipe, data, test)
     captions = Captions()
     true = captions.of(data)
     net = ctx.subject("captioner")(given.shape[1], len(captions.vocabulary), WIDTH).to(ctx.device)
@@ -200,7 +201,7 @@ def fitted(ctx: Context, recipe: Recipe) -> tuple[Any, Captions, Tensor, Picture
         return {"true_greedy": share_true(captions.say(net, shown[few], 1), test)}
 
     train(ctx, recipe, net, loss, evaluate, every=400)
-    return net, captions, shown, test
+    return eyes, net, captions, shown, test
 
 
 def share_true(captions: Sequence[str], test: Pictured) -> float:

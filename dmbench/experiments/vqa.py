@@ -14,7 +14,7 @@ from dmbench.datasets.scene_questions import ANSWERS, BLIND, KIND_PRIOR, KINDS, 
 from dmbench.datasets.scenes import make_scenes
 from dmbench.datasets.words import Batch, Vocabulary
 from dmbench.experiments._scaled_mnist_training import generator
-from dmbench.experiments._scene_training import TEST_SEED, Pictured, Recipe, seen, split, train
+from dmbench.experiments._scene_training import TEST_SEED, Eyes, Pictured, Recipe, keep, seen, split, train
 from dmbench.harness.errors import ContractError, UsageError
 from dmbench.harness.experiment import Context, Subject, experiment
 from dmbench.metrics.vqa_accuracy import PEOPLE, accuracies, vqa_accuracy
@@ -145,7 +145,8 @@ def asked_about(data: Pictured, seed: int, vocabulary: Vocabulary) -> Asked:
 def question_only(ctx: Context) -> dict[str, float]:
     """Train on questions about generated scenes without the pictures; accuracy on test questions, %."""
     ctx.note(closed_form=100 * float(BLIND))
-    net, asked, _ = fitted(ctx, BLIND_RECIPE, pictured=False)
+    _, net, asked, _ = fitted(ctx, BLIND_RECIPE, pictured=False)
+    keep(ctx, "vqa_question", net=net)
     return {"question_only": scored(replies(net, asked, None), asked.questions)["all"]}
 
 
@@ -166,7 +167,8 @@ def with_picture(ctx: Context) -> dict[str, float]:
     Differs from the paper: 1. Scenes, a CNN trained to name what is in them, small widths and no dropout. 2. Features
     are not divided by their length. 3. Adam instead of RMSProp.
     """
-    net, asked, given = fitted(ctx, RECIPE, pictured=True)
+    eyes, net, asked, given = fitted(ctx, RECIPE, pictured=True)
+    keep(ctx, "vqa", eyes=eyes, net=net)
     found = scored(replies(net, asked, given), asked.questions)
     other = scored(replies(net, asked, given.roll(1, 0)), asked.questions) if given is not None else {}
     names = {"all": "with_picture"} | {
@@ -175,14 +177,14 @@ def with_picture(ctx: Context) -> dict[str, float]:
     return {names[group]: value for group, value in found.items()} | {"other_picture": other["all"]}
 
 
-def fitted(ctx: Context, recipe: Recipe, *, pictured: bool) -> tuple[Any, Asked, Tensor | None]:
-    """Train; return the network, the test questions, and the features of their scenes, if it sees any."""
+def fitted(ctx: Context, recipe: Recipe, *, pictured: bool) -> tuple[Eyes | None, Any, Asked, Tensor | None]:
+    """Train; return the CNN, the network, the test questions, and the features of their scenes, if it sees any."""
     data, test = split(ctx, recipe)
     vocabulary = Vocabulary(all_words(), at_least=1)
     known, asked = asked_about(data, ctx.seed or 0, vocabulary), asked_about(test, TEST_SEED, vocabulary)
-    given = shown = None
+    eyes = given = shown = None
     if pictured:
-        given, shown = seen(ctx, recipe, data, test)
+        eyes, given, shown = seen(ctx, recipe, data, test)
     net = ctx.subject("vqa")(
         len(vocabulary), len(ANSWERS), features=0 if given is None else given.shape[1], **SMALL
     ).to(ctx.device)
@@ -204,7 +206,7 @@ def fitted(ctx: Context, recipe: Recipe, *, pictured: bool) -> tuple[Any, Asked,
         return {"accuracy": scored(replies(net, few, shown), few.questions)["all"]}
 
     train(ctx, recipe, net, loss, evaluate, every=max(recipe.updates // 5, 1))
-    return net, asked, shown
+    return eyes, net, asked, shown
 
 
 @torch.no_grad()

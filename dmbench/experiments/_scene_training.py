@@ -81,7 +81,7 @@ def trained_cnn(ctx: Context, recipe: Recipe, data: Pictured) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (), generator=chance)))
         net = scene_cnn().to(ctx.device)
-        head = nn.Linear(net[-2].out_features, len(COLOURS) * (CLASSES + 2)).to(ctx.device)
+        head = nn.Linear(FEATURES, len(COLOURS) * (CLASSES + 2)).to(ctx.device)
     what, where = (part.to(ctx.device) for part in data.targets())
     parameters = [*net.parameters(), *head.parameters()]
     optimiser = torch.optim.Adam(parameters, recipe.cnn_rate)
@@ -94,7 +94,7 @@ def trained_cnn(ctx: Context, recipe: Recipe, data: Pictured) -> nn.Module:
         off = (placed - where[chosen]).square().sum(-1)[there].mean()
         loss = cross_entropy(named.flatten(0, 1), what[chosen].flatten()) + 5 * off
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
     return net.eval().requires_grad_(False)
 

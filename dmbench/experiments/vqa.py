@@ -22,8 +22,9 @@ from dmbench.models.vqa import VQA, most_popular
 
 RECIPE = Recipe(updates=400, batch=256, rate=5e-3, test=2_000)
 BLIND_RECIPE = Recipe(updates=200, batch=256, rate=5e-3, test=2_000)
-SMALL = {"embedding": 32, "hidden": 32, "common": 128, "mlp": (128,), "p": 0.0, "normalised": False}
+SMALL: dict[str, Any] = {"embedding": 32, "hidden": 32, "common": 128, "mlp": (128,), "p": 0.0, "normalised": False}
 PER_PICTURE = 3  # questions, as in VQA
+FEW = 600  # test questions of a point of the curve
 ASKED = 20_000  # questions of the closed forms
 FREQUENT = 1000  # answers that the paper's models choose from
 NEEDS = {"DMBENCH_VQA": f"a folder with {vqa_v1.WHAT}"}
@@ -130,6 +131,11 @@ class Asked(NamedTuple):
         words = self.words.symbols[which, : int(lengths.max())]
         return self.pictures[which].to(device), words.to(device), lengths.to(device), self.answers[which].to(device)
 
+    def first(self, count: int) -> "Asked":
+        """Return the first ones."""
+        words = Batch(self.words.symbols[:count], self.words.lengths[:count])
+        return Asked(self.pictures[:count], words, self.answers[:count], self.questions[:count])
+
 
 def asked_about(data: Pictured, seed: int, vocabulary: Vocabulary) -> Asked:
     """Ask three questions about each picture; words come without start and end."""
@@ -195,12 +201,7 @@ def fitted(ctx: Context, recipe: Recipe, *, pictured: bool) -> tuple[Eyes | None
         pictures, words, lengths, answers = known.take(chosen, ctx.device)
         return cross_entropy(net(words, lengths, *(() if given is None else (given[pictures],))), answers)
 
-    few = Asked(
-        *(part[:600] for part in asked[:1]),
-        Batch(*(p[:600] for p in asked.words)),
-        asked.answers[:600],
-        asked.questions[:600],
-    )
+    few = asked.first(FEW)
 
     def evaluate() -> Mapping[str, float]:
         return {"accuracy": scored(replies(net, few, shown), few.questions)["all"]}
@@ -214,7 +215,8 @@ def replies(net: Any, asked: Asked, given: Tensor | None, batch: int = 1000) -> 
     """Return the likeliest answer to each question, the first by number where several are."""
     found: list[str] = []
     device = next(net.parameters()).device
-    for which in torch.arange(len(asked.questions)).split(batch):
+    for start in range(0, len(asked.questions), batch):
+        which = torch.arange(start, min(start + batch, len(asked.questions)))
         pictures, words, lengths, _ = asked.take(which, device)
         scores = net(words, lengths, *(() if given is None else (given[pictures],)))
         found += [ANSWERS[answer] for answer in scores.argmax(1).tolist()]

@@ -51,7 +51,7 @@ def beam_search(step: Step, state: State, start: int, end: int, beams: int, limi
     for _ in range(limit):
         last = words[..., -1]
         given, state = step(last.flatten(), state)
-        more = given.log_softmax(-1).unflatten(0, (pictures, beams))
+        more = given.log_softmax(-1).view(pictures, beams, -1)
         size = more.shape[-1]
         ended = last == end
         only_end = torch.full_like(more, -torch.inf)

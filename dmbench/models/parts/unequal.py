@@ -28,7 +28,7 @@ def run_unequal(layer: Any, x: Tensor, lengths: Tensor) -> tuple[Tensor, tuple[T
         raise ValueError(f"need {batch} lengths, each from 1 to {steps}: {lengths.tolist()[:8]}")
     order = lengths.argsort(descending=True, stable=True)
     x, ends = x[:, order], lengths[order].tolist()
-    state = (x.new_zeros(1, batch, layer.hidden_size),) * 2
+    state: tuple[Tensor, ...] = (x.new_zeros(1, batch, layer.hidden_size),) * 2
     outputs, first = [], 0
     for last in sorted(set(ends)):
         alive = sum(end >= last for end in ends)

@@ -15,6 +15,7 @@ from dmbench.datasets.scene_questions import (
     KINDS,
     PRIOR,
     RELATIONS,
+    all_words,
     ask,
     count,
     exists,
@@ -145,6 +146,11 @@ def test_questions_are_drawn_by_those_chances(drawn):
     assert best["exists"][0] == "yes"
     # The larger of equally likely counts is a little more than its chance.
     assert near(sum(number for _, number in best.values()), float(KIND_PRIOR) + 0.006, DRAWN)
+
+
+def test_all_questions_that_are_drawn_are_among_those_that_can_be(drawn):
+    assert len(set(all_words())) == len(all_words()) == 145
+    assert {question.words for question in drawn} == set(all_words())
 
 
 def test_the_same_generator_state_asks_the_same():

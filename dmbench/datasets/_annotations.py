@@ -1,4 +1,4 @@
-"""What the readers of annotated pictures share: files that are there, JSON of one form, pictures with their captions."""
+"""What the readers of annotated pictures share: files that are there, JSON of one form, pictures with captions."""
 
 import json
 from collections.abc import Iterable, Sequence

@@ -1,8 +1,8 @@
 """COCO's captions of 2014: pictures with five captions each or a few more, from the published JSON files.
 
 Source: Lin et al. (2014), Microsoft COCO, arXiv:1405.0312, and Chen et al. (2015), Microsoft COCO Captions,
-arXiv:1504.00325. Needs annotations_trainval2014.zip, unpacked, and for the pictures train2014.zip and val2014.zip, all of
-cocodataset.org: the folders `annotations`, `train2014` and `val2014`.
+arXiv:1504.00325. Needs annotations_trainval2014.zip, unpacked, and for the pictures train2014.zip and val2014.zip, all
+of cocodataset.org: the folders `annotations`, `train2014` and `val2014`.
 """
 
 from collections.abc import Mapping

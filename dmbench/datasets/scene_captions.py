@@ -1,8 +1,8 @@
 """Captions of generated scenes: all that the grammar says truly of a scene, and a checker that parses one.
 
     caption = thing place | thing place "and" thing place
-    thing = ("a" | "an") colour shape
-    place = "at the" ("top" | "bottom") ("left" | "right")
+    thing = colour shape
+    place = ("top" | "bottom") ("left" | "right")
 
 The checker reads the words, not the generator's choice, so a caption that somebody else wrote is checked alike. The two
 things of a caption are two objects.
@@ -18,13 +18,12 @@ import re
 from collections.abc import Sequence
 from itertools import permutations, product
 
-from dmbench.datasets.scenes import PLACES, Object, article
+from dmbench.datasets.scenes import PLACES, Object
 from dmbench.datasets.sort_of_clevr import COLOURS, SHAPES
 
 # By the words of a thing at its place, what they say.
 SAID = {
-    f"{article(colour)} {colour} {shape} at the {place}": (colour, shape, place)
-    for colour, shape, place in product(COLOURS, SHAPES, PLACES)
+    f"{colour} {shape} {place}": (colour, shape, place) for colour, shape, place in product(COLOURS, SHAPES, PLACES)
 }
 WORDS = {said: words for words, said in SAID.items()}
 CAPTION = re.compile(rf"({'|'.join(SAID)})(?: and ({'|'.join(SAID)}))?")

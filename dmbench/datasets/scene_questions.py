@@ -9,13 +9,14 @@ Five kinds, each as likely, n objects of `scenes`, 2, 3 or 4, each as likely:
     shape     what shape is the red object                other   1/2
     extreme   what colour is the leftmost object          other   1/6
 
-Half of the time `exists` asks about an object of the scene, otherwise about any of the 12; `count` takes one of its three
-as likely. So "yes" is right in 9/40 of all, the most popular answer of a kind (2 of `count`, 1/3) in 17/40, and the
-best answer to the words of a question in 31/72: nothing that does not see the picture gets more.
+Half of the time `exists` asks about an object of the scene, otherwise about any of the 12; `count` takes one of its
+three as likely. So "yes" is right in 9/40 of all, the most popular answer of a kind (2 of `count`, 1/3) in 17/40, and
+the best answer to the words of a question in 31/72: nothing that does not see the picture gets more.
 """
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import permutations, product
 from typing import NamedTuple
 
 import torch
@@ -64,6 +65,18 @@ def ask(objects: Sequence[Object], generator: torch.Generator) -> Question:
     if kind == "shape":
         return Question(f"what shape is the {one.colour} object", one.shape, kind)
     return extreme(objects, EXTREMES[which % 4])
+
+
+def all_words() -> list[str]:
+    """Return every question that can be asked, in words."""
+    pairs = permutations(COLOURS, 2)
+    return [
+        *(f"is there {article(c)} {c} {s}" for c, s in product(COLOURS, SHAPES)),
+        *(f"is the {c} object {relation} the {d} object" for (c, d), relation in product(pairs, RELATIONS)),
+        *(f"how many {what}s are there" for what in ("object", *SHAPES)),
+        *(f"what shape is the {c} object" for c in COLOURS),
+        *(f"what colour is the {which} object" for which in EXTREMES),
+    ]
 
 
 def exists(objects: Sequence[Object], colour: str, shape: str) -> Question:

@@ -101,8 +101,8 @@ def draw(scenes: Scenes) -> Tensor:
     images = torch.empty(len(scenes.counts), 3, scenes.size, scenes.size, dtype=torch.uint8)
     for count in COUNTS:
         which = scenes.counts == count
-        parts = (part[which][:, :count] for part in (scenes.centres, scenes.colours, scenes.shapes))
-        images[which] = sort_of_clevr.draw(sort_of_clevr.Scenes(*parts, scenes.size, scenes.radius))
+        centres, colours, shapes = (p[which][:, :count] for p in (scenes.centres, scenes.colours, scenes.shapes))
+        images[which] = sort_of_clevr.draw(sort_of_clevr.Scenes(centres, colours, shapes, scenes.size, scenes.radius))
     return images
 
 

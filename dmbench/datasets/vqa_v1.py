@@ -1,8 +1,8 @@
 """VQA v1.0, real images, open-ended: questions about COCO's pictures with the answers of ten people.
 
-Source: Antol et al. (2015), VQA: Visual Question Answering, arXiv:1505.00468. Needs the files of Questions_Train_mscoco.zip,
-Questions_Val_mscoco.zip, Annotations_Train_mscoco.zip and Annotations_Val_mscoco.zip of visualqa.org, v1.0, in one folder;
-the pictures are COCO's train2014 and val2014.
+Source: Antol et al. (2015), VQA: Visual Question Answering, arXiv:1505.00468. Needs the files of
+Questions_Train_mscoco.zip, Questions_Val_mscoco.zip, Annotations_Train_mscoco.zip and Annotations_Val_mscoco.zip of
+visualqa.org, v1.0, in one folder; the pictures are COCO's train2014 and val2014.
 """
 
 from collections import Counter

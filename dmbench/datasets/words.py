@@ -16,7 +16,7 @@ from torch import Tensor
 
 PAD, START, END, UNKNOWN = range(4)
 SYMBOLS = ("<pad>", "<start>", "<end>", "<unknown>")
-TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+TOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 
 
 class Batch(NamedTuple):

@@ -11,24 +11,25 @@ from collections.abc import Sequence
 
 PEOPLE = 10
 MARKS = ';/[]"{}()=+\\_-><@`,?!'
-NUMBERS = "zero one two three four five six seven eight nine ten".split()
+NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 DIGITS = {word: str(i) for i, word in enumerate(NUMBERS)} | {"none": "0"}
 ARTICLES = ("a", "an", "the")
-ONCE = (
-    "'twas ain't aren't can't could've couldn't didn't doesn't don't hadn't hasn't haven't he'd he's how'd how'll how's "
-    "isn't it'd it'll ma'am might've mightn't must've mustn't needn't not've o'clock oughtn't shan't should've shouldn't "
-    "somebody'll somebody's someone'd someone'll someone's something'd something'll that's there'd there're there's "
-    "they'd they'll they're they've wasn't we've weren't what'll what're what's what've when's where'd where's where've "
-    "who'd who'll who's who've why'll why're why's won't would've wouldn't y'all you'd you'll you're you've"
-).split()
-TWICE = (
-    "'ow's'at couldn't've hadn't've he'd've it'd've mightn't've she'd've shouldn't've somebody'd've someone'd've "
-    "something'd've there'd've they'd've we'd've who'd've wouldn't've y'all'd've y'all'll you'd've"
-).split()
+ONCE = """
+'twas ain't aren't can't could've couldn't didn't doesn't don't hadn't hasn't haven't he'd he's how'd how'll
+how's isn't it'd it'll ma'am might've mightn't must've mustn't needn't not've o'clock oughtn't shan't
+should've shouldn't somebody'll somebody's someone'd someone'll someone's something'd something'll that's
+there'd there're there's they'd they'll they're they've wasn't we've weren't what'll what're what's what've
+when's where'd where's where've who'd who'll who's who've why'll why're why's won't would've wouldn't y'all
+you'd you'll you're you've
+"""
+TWICE = """
+'ow's'at couldn't've hadn't've he'd've it'd've mightn't've she'd've shouldn't've somebody'd've someone'd've
+something'd've there'd've they'd've we'd've who'd've wouldn't've y'all'd've y'all'll you'd've
+"""
 # A contraction gets its apostrophe back: its only one, or the one of several that is missing. The official table has
 # somebody'd the other way round.
-CONTRACTIONS = {word.replace("'", ""): word for word in ONCE}
-CONTRACTIONS |= {word[:i] + word[i + 1 :]: word for word in TWICE for i, mark in enumerate(word) if mark == "'"}
+CONTRACTIONS = {word.replace("'", ""): word for word in ONCE.split()}
+CONTRACTIONS |= {word[:i] + word[i + 1 :]: word for word in TWICE.split() for i, mark in enumerate(word) if mark == "'"}
 CONTRACTIONS |= {"somebody'd": "somebodyd"}
 
 

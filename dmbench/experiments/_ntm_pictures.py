@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -28,8 +29,8 @@ WEIGHT: dict[str, Any] = {"cmap": "gray_r", "vmin": 0, "vmax": 1, "interpolation
 def attention(ctx: Context) -> Figure:
     """What a machine does while it copies 20 vectors: above its input and output, below where its two heads look.
 
-    A column is a time step. It writes one vector after another into neighbouring locations; at the delimiter the read
-    head jumps to where writing began, and follows.
+    A column is a time step, black a weight of 1. It writes one vector after another into neighbouring locations; at the
+    delimiter the read head jumps to where writing began, and follows.
     """
     return draw_attention(_net(ctx.files(WEIGHTS)), 20)
 
@@ -64,7 +65,8 @@ def memory(ctx: Context) -> Figure:
 def generalisation(ctx: Context) -> Figure:
     """Copies of 10, 20, 30, 50 and 120 vectors by a machine that was trained on 1 to 20, above what they should be.
 
-    A column is a vector of 8 bits, and the colour how likely the machine takes each for a one. Below, what is wrong.
+    A column is a vector of 8 bits, and the colour how likely the machine takes each for a one: yellow is certain of a
+    one, blue of a zero. Below, what is wrong.
     """
     net = _net(ctx.files(WEIGHTS))
     figure = Figure(figsize=(13, 7), layout="constrained")
@@ -144,6 +146,7 @@ def draw_attention(net: NTM, length: int) -> Figure:
     labels = ("input", "output", "read", "write weighting\nlocation", "read weighting\nlocation")
     for axes, label in zip(rows, labels, strict=True):
         axes.set_ylabel(label)
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     rows[4].set_xlabel("time step")
     return figure
 

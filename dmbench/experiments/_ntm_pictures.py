@@ -4,7 +4,7 @@ Its weights are those that `dmbench run ntm --number copy_bits --seeds 1` leaves
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from matplotlib.figure import Figure
@@ -70,7 +70,7 @@ def generalisation(ctx: Context) -> Figure:
     """
     net = _net(ctx.files(WEIGHTS))
     figure = Figure(figsize=(13, 7), layout="constrained")
-    above, below = figure.subfigures(2, 1)
+    above, below = cast(Any, figure.subfigures(2, 1))
     widths = LENGTHS[:-1]
     grids: list[Any] = [
         above.subplots(3, len(widths), width_ratios=widths, squeeze=False),

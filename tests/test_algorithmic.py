@@ -1,6 +1,7 @@
-"""Tasks of Neural Turing Machines: each solved by hand from its input alone, chance, padding, the best guess, errors."""
+"""Tasks of Neural Turing Machines: each solved from its input alone, chance, padding, the best guess, errors."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -84,7 +85,7 @@ def test_the_item_recalled_follows_the_one_asked_about(items, length):
         opened, closed = (t for t, row in enumerate(rows) if row[bits + 1])
         assert closed == first - 1
         query = [row[:bits] for row in rows[opened + 1 : closed]]
-        assert answers in [after for item, after in zip(listed, listed[1:], strict=False) if item == query]
+        assert answers in [after for item, after in pairwise(listed) if item == query]
         assert not any(map(any, rows[first:]))
 
 

@@ -1,4 +1,4 @@
-"""The neural Turing machine: the equations as loops, both paths, gradients, limits, what training needs, errors."""
+"""The neural Turing machine: the equations as loops, both paths, gradients, limits, the LSTM baseline, errors."""
 
 import math
 
@@ -7,17 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dmbench import check
-from dmbench.datasets.algorithmic import copy
-from dmbench.experiments._ntm_recipes import DRAWS, RECIPES, Recipe
+from dmbench import CheckFailed, check
 from dmbench.experiments._ntm_subjects import check_address, check_estimator, check_net, check_write
-from dmbench.experiments._ntm_training import cost, errors, train
-from dmbench.experiments._training import DivergedError
 from dmbench.harness.errors import ContractError
 from dmbench.models.ntm import NTM, Memory
 from dmbench.models.parts.deep_lstm import DeepLSTM, count
 from dmbench.models.parts.ntm_addressing import address, focus_by_content, read, sharpen, shift, write
-from dmbench.optim.rmsprop import RMSprop
 
 few = settings(deadline=None, max_examples=12, derandomize=True)
 heads = st.integers(1, 3)
@@ -209,7 +204,7 @@ def test_content_is_finite_beside_an_empty_row_and_an_empty_key():
     k = torch.zeros(1, 1, 2, dtype=torch.float64).requires_grad_()
     for key, rows in ((k, noise(1, 3, 2)), (noise(1, 1, 2), memory), (k, memory)):
         w = focus_by_content(rows, key, torch.ones(1, 1, 1, dtype=torch.float64))
-        torch.testing.assert_close(w, torch.full_like(w, 1 / 3), rtol=0, atol=1e-15) if key is k else None
+        torch.testing.assert_close(w, torch.full_like(w, 1 / 3), rtol=0, atol=1e-15)
         found = torch.autograd.grad(w[..., 0].sum(), [one for one in (key, rows) if one.requires_grad])
         assert all(bool(torch.isfinite(one).all()) for one in found)
 
@@ -263,74 +258,46 @@ def test_a_count_has_one_bias_for_each_gate():
     assert count(DeepLSTM(1, 1, 2, 1)) == 4 * 2 * (1 + 2 + 1) + 2 * 2 + 3
 
 
-class Ctx:
-    """What a training needs of a context, and what it told."""
-
-    device, seed = torch.device("cpu"), 0
-
-    def __init__(self):
-        self.state, self.points, self.notes = None, [], {}
-
-    def load(self):
-        return self.state
-
-    def save(self, state):
-        self.state = torch.load(_written(state), weights_only=True)
-        return True
-
-    def point(self, **values):
-        self.points.append(values)
-
-    def note(self, **settings):
-        self.notes |= settings
-
-    def progress(self, done, total):
-        pass
-
-
-def _written(state):
-    from io import BytesIO
-
-    content = BytesIO()
-    torch.save(state, content)
-    content.seek(0)
-    return content
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Memory(read_heads=0), "need read_heads of at least 1: 0"),
+        (lambda: Memory(write_heads=0), "need write_heads of at least 1: 0"),
+        (lambda: Memory(locations=0), "need locations of at least 1: 0"),
+        (lambda: Memory(width=0), "need width of at least 1: 0"),
+        (lambda: Memory(reach=-1), "need a reach of at least 0: -1"),
+        (lambda: Memory(locations=4, reach=2), "odd number of shifts, at most 4, the memory's locations: 5"),
+        (lambda: shift(torch.ones(1, 1, 8), torch.ones(1, 1, 2)), "odd number of shifts, at most 8.*: 2"),
+        (lambda: NTM(0, 2), "outputs, hidden and layers of at least 1: 0, 2, 100, 1"),
+        (lambda: NTM(1, 2, controller="gru"), "controller must be one of feedforward, lstm: gru"),
+        (lambda: NTM(1, 2, layers=2), "a feedforward controller has one layer: 2"),
+        (lambda: NTM(4, 2)(torch.zeros(0, 1, 4)), r"shape \(T, B, 4\), T at least 1: \(0, 1, 4\)"),
+        (lambda: NTM(4, 2)(torch.zeros(3, 1, 5)), r"shape \(T, B, 4\), T at least 1: \(3, 1, 5\)"),
+        (lambda: NTM(4, 2)(torch.zeros(3, 4)), r"shape \(T, B, 4\), T at least 1: \(3, 4\)"),
+        (lambda: DeepLSTM(1, 1, 0), "need inputs, outputs, hidden and layers of at least 1: 1, 1, 0, 3"),
+    ],
+)
+def test_what_cannot_be_is_named(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
 
 
-def tiny(task, controller="feedforward", updates=4, **options):
-    return Recipe(task, controller, 6, memory=Memory(8, 4), updates=updates, batch=2, **options)
+def test_contracts_refuse_what_does_not_fit():
+    with pytest.raises(ContractError, match="returned Tensor with"):
+        check_net(lambda i, o, *_: torch.nn.Linear(i, o))
+    with pytest.raises(ContractError, match=r"returned shape \(2, 5\), not \(2, 1, 5\)"):
+        check_address(lambda memory, *_: memory[..., 0])
+    with pytest.raises(ContractError, match=r"returned shape \(2, 1, 3\), not \(2, 5, 3\)"):
+        check_write(lambda memory, w, e, a: a)
+    with pytest.raises(ContractError, match=r"not \(4, 2\), or no probabilities"):
+        check_estimator(lambda bits: bits)
+    with pytest.raises(ContractError, match=r"not \(4, 2\), or no probabilities"):
+        check_estimator(lambda bits: bits[5:])
 
 
-@pytest.mark.parametrize("controller", ["feedforward", "lstm"])
-@pytest.mark.parametrize("task", ["copy", "recall"])
-def test_a_killed_training_goes_on_with_the_same_numbers(task, controller, monkeypatch):
-    monkeypatch.setattr("dmbench.experiments._ntm_training.HELD_OUT", 16)
-    recipe = tiny(task, controller)
+def test_a_shift_that_is_reversed_is_found_by_the_numbers():
+    def reversed_shift(memory, w_tm1, k, beta, g, s, gamma):
+        return address(memory, w_tm1, k, beta, g, s.flip(-1), gamma)
 
-    def run(ctx, stop=None):
-        torch.manual_seed(3)
-        net = recipe.build(NTM)
-        draws = 0
-
-        def draw(batch, generator):
-            nonlocal draws
-            draws += generator is None
-            if draws == stop:
-                raise KeyboardInterrupt
-            return DRAWS[task](batch, generator)
-
-        monkeypatch.setattr("dmbench.experiments._ntm_training.DRAWS", {task: draw} | dict(held=None))
-        train(ctx, recipe, {"": net})
-        return net, ctx
-
-    monkeypatch.setattr("dmbench.experiments._ntm_training.held_out", lambda task: [DRAWS[task](2, torch.Generator())])
-    whole, told = run(Ctx())
-    killed = Ctx()
-    with pytest.raises(KeyboardInterrupt):
-        run(killed, stop=3)
-    again, _ = run(killed)
-    for one, other in zip(whole.parameters(), again.parameters(), strict=True):
-        torch.testing.assert_close(one, other, rtol=0, atol=0)
-    assert [point["update"] for point in told.points] == [1, 2, 3, 4]
-    assert set(told.points[0]) == {"update", "train_bits", "bits"}
-    assert told.notes["task"] == task
+    with pytest.raises(CheckFailed, match="ntm/rotation below"):
+        check("ntm", numbers="rotation*", address=reversed_shift)

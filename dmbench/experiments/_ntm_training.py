@@ -51,13 +51,15 @@ def train(ctx: Context, recipe: Recipe, nets: Mapping[str, nn.Module], *, watch:
 
 
 def update(net: nn.Module, optimiser: RMSprop, batch: Batch, limit: float) -> Tensor:
-    """Make one update; return the loss, bits per sequence."""
+    """Make one update; return the loss, bits per sequence, or NaN, at which the loop stops, and says where."""
     optimiser.zero_grad(set_to_none=True)
     loss = bits_per_sequence(net(batch.x)[0], batch.targets, batch.counted).mean()
     loss.backward()  # type: ignore[no-untyped-call]
-    # Gradients of a loss that is no number go through: the loop stops at it and says where.
-    clip_by_value_(net.parameters(), limit, error_if_nonfinite=False)
-    optimiser.step()
+    try:
+        clip_by_value_(net.parameters(), limit)
+        optimiser.step()
+    except FloatingPointError:  # a gradient that is no number: nothing was updated
+        return torch.full_like(loss, torch.nan)
     return loss
 
 

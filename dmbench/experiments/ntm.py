@@ -1,5 +1,6 @@
 """The neural Turing machine: addressing's worked examples, counts, copying after a short training, and the rest."""
 
+from functools import partial
 from math import log
 
 import torch
@@ -59,12 +60,8 @@ def sharpened(ctx: Context) -> dict[str, list[float]]:
 def content(ctx: Context) -> dict[str, float | list[float]]:
     """Focus by content on rows of similarity 1, 0 and -1 to the key, with beta = ln 2 and with a large one."""
     memory = torch.tensor([[2.0, 0.0], [0.0, 3.0], [-1.0, 0.0]])
-    options = {"memory": memory, "k": torch.tensor([0.5, 0.0]), "g": 1.0}
-    weights = located(ctx, torch.full((3,), 1 / 3), beta=log(2), **options)
-    return {
-        "content": weights.tolist(),
-        "content_focus": float(located(ctx, torch.full((3,), 1 / 3), beta=50.0, **options)[0]),
-    }
+    focus = partial(located, ctx, torch.full((3,), 1 / 3), memory, torch.tensor([0.5, 0.0]), g=1.0)
+    return {"content": focus(beta=log(2)).tolist(), "content_focus": float(focus(beta=50.0)[0])}
 
 
 @experiment("gate_shut", "gate_open", tier="quick", subjects=(ADDRESS,))
@@ -73,9 +70,8 @@ def gate(ctx: Context) -> dict[str, float]:
     torch.manual_seed(0)
     memory, k = torch.randn(8, 3), torch.randn(3)
     before, other = torch.rand(2, 8).softmax(-1)
-    options = {"memory": memory, "k": k, "beta": 3.0}
-    shut = located(ctx, before, g=0.0, **options)
-    opened = [located(ctx, w, g=1.0, **options) for w in (before, other)]
+    shut = located(ctx, before, memory, k, beta=3.0, g=0.0)
+    opened = [located(ctx, w, memory, k, beta=3.0, g=1.0) for w in (before, other)]
     return {
         "gate_shut": float((shut - before).abs().max()),
         "gate_open": float((opened[0] - opened[1]).abs().max()),

@@ -111,12 +111,12 @@ class Step(torch.autograd.Function):
 def split(emitted: Tensor, heads: int, writes: int, width: int, shifts: int) -> list[Tensor]:
     """Return views of (B, P): k (B, H, M), beta, g, gamma (B, H, 1), s (B, H, S), e (B, W, M), a (B, W, M)."""
     shapes = [(heads, width), *[(heads, 1)] * 3, (heads, shifts), *[(writes, width)] * 2]
-    parts = emitted.split([rows * columns for rows, columns in shapes], dim=-1)
-    return [part.unflatten(-1, shape) for part, shape in zip(parts, shapes, strict=True)]
+    parts = emitted.split_with_sizes([rows * columns for rows, columns in shapes], dim=-1)
+    return [part.view(len(part), *shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def _norm(x: Tensor) -> Tensor:
-    length = torch.linalg.vector_norm(x, dim=-1)
+    length: Tensor = torch.linalg.vector_norm(x, dim=-1)
     return length.masked_fill_(length == 0, 1)
 
 

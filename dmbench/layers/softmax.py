@@ -39,12 +39,24 @@ def log_softmax(x: Tensor, dim: int) -> Tensor:
     return _log_softmax(x, dim).to(x.dtype)
 
 
-def cross_entropy(scores: Tensor, target: Tensor, *, label_smoothing: float = 0.0, reduction: str = "mean") -> Tensor:
-    """Return the cross-entropy of scores; as torch.nn.functional.cross_entropy.
+def cross_entropy(
+    scores: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+) -> Tensor:
+    """Return the cross-entropy of scores; as torch.nn.functional.cross_entropy, which always ignores class -100.
 
     Args:
         scores: (N, C, ...) or (C), floating point.
         target: classes y, int64, (N, ...) or (); or probabilities q, floating, shaped as scores, each 0 to 1, of sum 1.
+        weight: of each class, (C), dtype of scores: w_k q_k log p_k is summed, smoothed or not; the mean over examples
+            whose targets are classes is over the sum of their classes' weights.
+        ignore_index: a class, also none of 0 to C - 1, whose examples lose nothing and do not count in the mean; None:
+            there is none. The mean of nothing is NaN, as in torch.
         label_smoothing: epsilon, 0 to 1; the target becomes (1 - epsilon) q + epsilon / C.
         reduction: "mean", "sum" or "none".
 
@@ -56,23 +68,42 @@ def cross_entropy(scores: Tensor, target: Tensor, *, label_smoothing: float = 0.
         raise ValueError(f"need label_smoothing from 0 to 1: {label_smoothing}")
     dim = min(scores.ndim - 1, 1)
     log_p = _log_softmax(scores, dim)
+    weighted = log_p if weight is None else log_p * _along(weight, scores, dim)
     if target.is_floating_point():
+        if ignore_index is not None:
+            raise ValueError(f"probabilities have no class to ignore, use weight: ignore_index {ignore_index}")
         _check_distribution(target, scores, dim)
         smooth = raised(target) * (1 - label_smoothing) + label_smoothing / scores.shape[dim]
-        return _reduced(-(smooth * log_p).sum(dim), reduction).to(scores.dtype)
-    loss = _picked(-log_p, target, dim)
+        return _reduced(-(smooth * weighted).sum(dim), reduction).to(scores.dtype)
+    classes, kept = _kept(target, ignore_index)
+    loss = _picked(-weighted, classes, dim)
     if label_smoothing:
-        loss = (1 - label_smoothing) * loss - label_smoothing * log_p.mean(dim)
-    return _reduced(loss, reduction).to(scores.dtype)
+        loss = (1 - label_smoothing) * loss - label_smoothing * weighted.mean(dim)
+    if kept is not None:
+        loss = torch.where(kept, loss, 0.0)
+    return _reduced(loss, reduction, _shares(classes, weight, kept, loss)).to(scores.dtype)
 
 
-def nll_loss(log_p: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+def nll_loss(
+    log_p: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """Return the negative log-likelihood of classes; as torch.nn.functional.nll_loss. Raises as `cross_entropy`.
 
-    log_p: (N, C, ...) or (C), as `log_softmax` gives it. target: classes, int64, (N, ...) or ().
+    log_p: (N, C, ...) or (C), as `log_softmax` gives it. target: classes, int64, (N, ...) or (). The rest as there.
     """
     checked(log_p)
-    return _reduced(_picked(-raised(log_p), target, min(log_p.ndim - 1, 1)), reduction).to(log_p.dtype)
+    dim = min(log_p.ndim - 1, 1)
+    classes, kept = _kept(target, ignore_index)
+    weighted = raised(log_p) if weight is None else raised(log_p) * _along(weight, log_p, dim)
+    loss = _picked(-weighted, classes, dim)
+    if kept is not None:
+        loss = torch.where(kept, loss, 0.0)
+    return _reduced(loss, reduction, _shares(classes, weight, kept, loss)).to(log_p.dtype)
 
 
 def binary_cross_entropy(p: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
@@ -144,6 +175,32 @@ def _picked(values: Tensor, target: Tensor, dim: int) -> Tensor:
     return values.gather(dim, target.unsqueeze(dim)).squeeze(dim)
 
 
+def _along(weight: Tensor, scores: Tensor, dim: int) -> Tensor:
+    """Return the classes' weights, shaped to be multiplied with scores."""
+    if weight.shape != scores.shape[dim : dim + 1]:
+        raise ValueError(f"need a weight for each of {scores.shape[dim]} classes: {tuple(weight.shape)}")
+    if (weight.dtype, weight.device) != (scores.dtype, scores.device):
+        raise TypeError(f"need weights as the scores, {scores.dtype} on {scores.device}: {weight.dtype}")
+    _refuse(weight, ~(weight >= 0), "need weights of at least 0")
+    return raised(weight).view(-1, *[1] * (scores.ndim - dim - 1))
+
+
+def _kept(target: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor | None]:
+    """Return the classes, 0 where ignored, and which are not; None: all."""
+    if ignore_index is None:
+        return target, None
+    kept = target != ignore_index
+    return torch.where(kept, target, 0), kept
+
+
+def _shares(classes: Tensor, weight: Tensor | None, kept: Tensor | None, loss: Tensor) -> Tensor | None:
+    """Return what each example counts in the mean, and nothing of those that are ignored; None: all the same."""
+    if weight is None and kept is None:
+        return None
+    shares = torch.ones_like(loss) if weight is None else raised(weight)[classes]
+    return shares if kept is None else shares * kept
+
+
 def _check_distribution(target: Tensor, scores: Tensor, dim: int) -> None:
     _check_pair(scores, target)
     total = raised(target).sum(dim)
@@ -168,7 +225,10 @@ def _refuse(values: Tensor, bad: Tensor, need: str) -> None:
         raise ValueError(f"{need}: {values[bad][0].item():g}")
 
 
-def _reduced(loss: Tensor, reduction: str) -> Tensor:
+def _reduced(loss: Tensor, reduction: str, shares: Tensor | None = None) -> Tensor:
+    """Reduce over examples; their mean is over the sum of shares where there are some."""
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"need reduction mean, sum or none: {reduction}")
-    return loss if reduction == "none" else loss.mean() if reduction == "mean" else loss.sum()
+    if shares is None:
+        return loss if reduction == "none" else loss.mean() if reduction == "mean" else loss.sum()
+    return loss if reduction == "none" else loss.sum() / shares.sum() if reduction == "mean" else loss.sum()

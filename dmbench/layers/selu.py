@@ -86,7 +86,8 @@ def alpha_dropout(
     q, low = 1 - p, -LAMBDA * ALPHA
     a = (q + low**2 * q * p) ** -0.5
     mask = torch.empty_like(x, requires_grad=False).bernoulli_(q, generator=generator)
-    return x * (a * mask) + (a * low * (1 - mask) - a * p * low)
+    shift = a * low * (1 - mask) - a * p * low
+    return x * (a * mask) + shift
 
 
 class AlphaDropout(nn.Module):

@@ -39,7 +39,7 @@ class Recipe:
     sizes: tuple[int, ...] = MNIST
 
 
-SHORT = Recipe(pretraining=1, tuning=2)
+SHORT = Recipe(pretraining=1, tuning=4, rate=3e-3)
 FULL = Recipe(pretraining=50, tuning=200)
 LOGISTIC_PCA = Recipe(pretraining=0, tuning=12, rate=3e-3, sizes=(784, 30))
 

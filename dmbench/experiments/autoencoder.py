@@ -129,9 +129,9 @@ def logistic_pca(ctx: Context) -> dict[str, float]:
 
 @experiment("deep_error_short", tier="slow", artifacts=("mnist",), subjects=(NET,), seeds=3)
 def short(ctx: Context) -> dict[str, float]:
-    """Pretrain the deep autoencoder on MNIST for one pass a layer, fine-tune it for two; its squared error.
+    """Pretrain the deep autoencoder on MNIST for one pass a layer, fine-tune it for four; its squared error.
 
-    Differs from the paper: 1. one pass instead of 50, and two instead of 200. 2. Adam instead of conjugate gradients.
+    Differs from the paper: 1. one pass instead of 50, and four instead of 200. 2. Adam instead of conjugate gradients.
     """
     return {"deep_error_short": _error(ctx, SHORT)}
 

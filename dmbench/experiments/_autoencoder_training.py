@@ -9,6 +9,7 @@ from itertools import pairwise
 from math import ceil
 
 import torch
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from dmbench.experiments._digits_training import read_digits
@@ -38,16 +39,20 @@ class Recipe:
     sizes: tuple[int, ...] = MNIST
 
 
-SHORT = Recipe(pretraining=1, tuning=3)
+SHORT = Recipe(pretraining=1, tuning=4, rate=3e-3)
 FULL = Recipe(pretraining=50, tuning=200)
-LOGISTIC_PCA = Recipe(pretraining=0, tuning=20, rate=3e-3, sizes=(784, 30))
+LOGISTIC_PCA = Recipe(pretraining=0, tuning=12, rate=3e-3, sizes=(784, 30))
 
 
 def trained(ctx: Context, recipe: Recipe, net: Autoencoder) -> Tensor:
-    """Train in place; return each test digit's squared error, (N)."""
+    """Train in place; return each test digit's squared error, (N).
+
+    What it makes of the first test digit of each class is kept: which digits, and their reconstructions (10, 784).
+    """
     ctx.note(**asdict(recipe), batch=BATCH, optimiser="Adam")
     net.to(ctx.device)
-    train, test = (read_digits(ctx, part).images.flatten(1) for part in ("train", "test"))
+    train, (images, labels) = read_digits(ctx, "train").images.flatten(1), read_digits(ctx, "test")
+    test = images.flatten(1)
     steps = ceil(len(train) / BATCH)
     machines = [machine.to(ctx.device) for machine in stack(recipe.sizes)] if recipe.pretraining else []
     before = len(machines) * recipe.pretraining * steps
@@ -92,6 +97,11 @@ def trained(ctx: Context, recipe: Recipe, net: Autoencoder) -> Tensor:
 
     parts = {"net": net, "machines": nn.ModuleList(machines), "optimiser": optimiser}
     Loop(ctx, updates, parts, save_every=steps).run(step, evaluate=evaluate, evaluate_every=max(1, updates // POINTS))
+    shown = torch.stack([(labels == label).nonzero()[0, 0] for label in range(int(labels.max()) + 1)])
+    with torch.no_grad():
+        made = net(test[shown])
+    name = f"autoencoder_{'_'.join(map(str, recipe.sizes[1:]))}_seed{ctx.seed}.safetensors"
+    ctx.keep(name, save({"digits": shown.cpu(), "reconstructions": made.cpu().half()}))
     return errors(net, test)
 
 

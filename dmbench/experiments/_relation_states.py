@@ -7,6 +7,7 @@ trains it in one or two CPU minutes. It is no paper's network, and no number is 
 
 import json
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -21,11 +22,11 @@ from dmbench.models.relation_network import RelationNetwork
 RECIPE = Recipe(updates=8000, batch=128, rate=2e-3, evaluate_every=500, save_every=10**9)
 
 
+@dataclass
 class Training(Drawing):
     """A context that keeps the learning curve."""
 
-    def __post_init__(self) -> None:
-        self.points: list[dict[str, float]] = []
+    points: list[dict[str, float]] = field(default_factory=list)
 
     def point(self, **values: float) -> None:
         """Add a point."""

@@ -160,7 +160,7 @@ def read_stories(path: Path) -> tuple[StoryRelationNetwork, Vocabulary]:
     Raises: ValueError: a damaged file, or another network's.
     """
     try:
-        with safe_open(path, "pt") as content:  # type: ignore[no-untyped-call]
+        with safe_open(path, "pt") as content:
             told = content.metadata()
             words, answers = told["words"].split(), told["answers"].split()
             net = StoryRelationNetwork(len(words), len(answers))

@@ -58,7 +58,7 @@ def read(path: Path) -> tuple[RelationNetwork, list[dict[str, float]]]:
     """
     net = build()
     try:
-        with safe_open(path, "pt") as content:  # type: ignore[no-untyped-call]
+        with safe_open(path, "pt") as content:
             net.load_state_dict({name: content.get_tensor(name).float() for name in content.keys()})  # noqa: SIM118
             curve = json.loads(content.metadata()["curve"])
     except Exception as error:  # safetensors has its own, torch says RuntimeError

@@ -106,7 +106,7 @@ def train_on_stories(
     tests = {task: encode(part, vocabulary).to(ctx.device) for task, part in test_stories.items()}
 
     def loss(_: int, generator: torch.Generator) -> Tensor:
-        batch = told[torch.randint(len(told.answers), (recipe.batch,), generator=generator).to(ctx.device)]
+        batch = told.take(torch.randint(len(told.answers), (recipe.batch,), generator=generator).to(ctx.device))
         return cross_entropy(net(batch.facts, batch.questions), batch.answers)
 
     def evaluate() -> dict[str, float]:
@@ -121,7 +121,7 @@ def right(net: nn.Module, stories: Encoded) -> float:
     """Return the share of stories that a network answers right, %."""
     hits = 0
     for start in range(0, len(stories.answers), EVALUATED):
-        some = stories[start : start + EVALUATED]
+        some = stories.take(slice(start, start + EVALUATED))
         hits += int((net(some.facts, some.questions).argmax(1) == some.answers).sum())
     return 100 * hits / len(stories.answers)
 
@@ -173,7 +173,7 @@ def by_subtype(net: nn.Module, asked: Asked) -> dict[str, float]:
     scenes, count = asked.answers.shape
     every = torch.arange(scenes * count)
     hits = []
-    for some in every.split(EVALUATED):
+    for some in every.split(EVALUATED):  # type: ignore[no-untyped-call]
         inputs, questions, answers = asked.batch(some // count, some % count)
         hits.append((net(inputs, questions).argmax(1) == answers).cpu())
     found, kinds = torch.cat(hits), asked.subtypes.flatten()

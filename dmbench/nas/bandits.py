@@ -6,6 +6,9 @@ Learning 47, Figure 1 and Theorem 1. Thompson sampling: Thompson (1933); for rew
 arm, n how often it was played, t how often any:
 
     UCB1 plays the arm with the highest x + c sqrt(2 ln t / n), each once first; c = 1 in the paper
+
+Differs from the papers: 1. Where bandits share a reward, each arm is to be played more than once first (`first`). After
+one play each, the arms that were played together have the same mean in all bandits, and would stay together for ever.
 """
 
 import math
@@ -31,18 +34,22 @@ class Bandit(Protocol):
 class UCB1:
     """Be optimistic about what was played little.
 
-    arms: how many, at least 1. scale: c. Raises: ValueError: no arm, or a negative scale.
+    arms: how many, at least 1. scale: c. first: how often each is played before bounds decide.
+    Raises: ValueError: no arm, a negative scale, or no first play.
     """
 
-    def __init__(self, arms: int, generator: torch.Generator | None = None, *, scale: float = 1.0) -> None:
-        if arms < 1 or not scale >= 0:
-            raise ValueError(f"need an arm, and a scale of 0 or more: {arms}, {scale}")
-        self.scale, self.generator = scale, generator
+    def __init__(
+        self, arms: int, generator: torch.Generator | None = None, *, scale: float = 1.0, first: int = 1
+    ) -> None:
+        if arms < 1 or not scale >= 0 or first < 1:
+            raise ValueError(f"need an arm, a scale of 0 or more and a first play: {arms}, {scale}, {first}")
+        self.scale, self.first, self.generator = scale, first, generator
         self.plays, self.totals = [0] * arms, [0.0] * arms
 
     def choose(self) -> int:
-        """Return an arm that was never played, drawn at random; else the one with the highest bound."""
-        new = [arm for arm, plays in enumerate(self.plays) if plays == 0]
+        """Return an arm that was played least, at random, until each was played first; then the best by its bound."""
+        least = min(self.plays)
+        new = [arm for arm, plays in enumerate(self.plays) if plays == least] if least < self.first else []
         if new:
             return new[int(torch.randint(len(new), (), generator=self.generator))]
         played = sum(self.plays)

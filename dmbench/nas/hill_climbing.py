@@ -1,8 +1,8 @@
 """Hill climbing: look at the neighbours of a point, go to a better one, and start anew where there is none.
 
 Sources: White, Nolen and Savani (2021), Exploring the Loss Landscape in Neural Architecture Search, arXiv:2005.02960,
-Algorithm 1 (local search), and den Ottelander et al. (2021), arXiv:2004.08996; as a strategy that trains networks Elsken,
-Metzen and Hutter (2018), arXiv:1711.04528, whose neighbours are network morphisms.
+Algorithm 1 (local search), and den Ottelander et al. (2021), arXiv:2004.08996; as a strategy that trains networks
+Elsken, Metzen and Hutter (2018), arXiv:1711.04528, whose neighbours are network morphisms.
 """
 
 import torch

@@ -1,8 +1,9 @@
 """Monte Carlo tree search over the choices of a point, by UCT.
 
-Sources: Kocsis and Szepesvari (2006), Bandit based Monte-Carlo Planning, ECML; the four phases as in Browne et al. (2012),
-A Survey of Monte Carlo Tree Search Methods, Algorithm 2; for architectures Negrinho and Gordon (2017), arXiv:1704.08792,
-and Wistuba (2018). With q the mean reward of the points below a child, n how often it was visited and N its parent:
+Sources: Kocsis and Szepesvari (2006), Bandit based Monte-Carlo Planning, ECML; the four phases as in Browne et al.
+(2012), A Survey of Monte Carlo Tree Search Methods, Algorithm 2; for architectures Negrinho and Gordon (2017),
+arXiv:1704.08792, and Wang et al. (2020), arXiv:1903.11059. With q the mean reward of the points below a child, n how
+often it was visited and N its parent:
 
     take the child with the highest  q + c sqrt(2 ln N / n),  one that was never visited first
 """
@@ -18,11 +19,11 @@ from dmbench.nas.parts.discrete import Space
 class MCTS:
     """Descend to a prefix that is new, add it to the tree, and finish the point at random.
 
-    exploration: c. The reward is the accuracy in per cent over 100.
+    exploration: c, 1 in the paper for rewards from 0 to 1. The reward is the accuracy in per cent over 100.
     Raises: ValueError: a negative exploration.
     """
 
-    def __init__(self, space: Space, generator: torch.Generator | None = None, *, exploration: float = 0.1) -> None:
+    def __init__(self, space: Space, generator: torch.Generator | None = None, *, exploration: float = 1.0) -> None:
         if not exploration >= 0:
             raise ValueError(f"need an exploration of 0 or more: {exploration}")
         self.space, self.generator, self.exploration = space, generator, exploration

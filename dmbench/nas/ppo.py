@@ -1,8 +1,8 @@
 """Proximal policy optimisation of a point's probability: several steps on a batch, none far from where it was drawn.
 
-Source: Schulman, Wolski, Dhariwal, Radford and Klimov (2017), Proximal Policy Optimization Algorithms, arXiv:1707.06347,
-equations 7 and 9; for architectures Zoph, Vasudevan, Shlens and Le (2018), arXiv:1707.07012, appendix. With r the ratio of
-a point's probability to that under which it was drawn, A its advantage, V the value that is learned beside the policy:
+Source: Schulman, Wolski, Dhariwal, Radford and Klimov (2017), Proximal Policy Optimization Algorithms,
+arXiv:1707.06347, equations 7 and 9; for architectures Zoph, Vasudevan, Shlens and Le (2018), arXiv:1707.07012. With r
+the ratio of a point's probability to that under which it was drawn, A its advantage, V a value that is learned:
 
     minimise  -mean of min(r A, clip(r, 1 - c, 1 + c) A)  +  weight (V - R)^2  -  bonus * entropy,    A = R - V
 
@@ -26,7 +26,7 @@ class PPO(PolicySearch):
 
     Args:
         lr: of Adam. clip: c, above 0. epochs: steps on each batch. value_weight, entropy: as above.
-        options: of `PolicySearch`: policy, lanes, batch, reward.
+        batch, lanes, options: of `PolicySearch`: policy, reward.
 
     Raises: ValueError: an option is out of range.
     """
@@ -42,13 +42,14 @@ class PPO(PolicySearch):
         value_weight: float = 0.5,
         entropy: float = 0.0,
         batch: int = 10,
+        lanes: int = 1,
         **options: Any,
     ) -> None:
         if clip <= 0 or epochs < 1 or value_weight < 0 or entropy < 0:
             raise ValueError(
                 f"need clip above 0, an epoch, no negative weight: {clip}, {epochs}, {value_weight}, {entropy}"
             )
-        super().__init__(space, generator, batch=batch, **options)
+        super().__init__(space, generator, batch=batch, lanes=lanes, **options)
         self.clip, self.epochs, self.value_weight, self.entropy = clip, epochs, value_weight, entropy
         self.value: nn.Parameter | None = None  # (L), V
         self.lr = lr

@@ -1,14 +1,14 @@
-"""MetaQNN: Q-learning over the choices of a point, from far too much chance to very little, with replay.
+"""MetaQNN: Q-learning over the choices of a point, from nothing but chance to little of it, with replay.
 
 Source: Baker, Gupta, Naik and Raskar (2017), Designing Neural Network Architectures using Reinforcement Learning,
-arXiv:1611.02167, sections 3 and 4.3, Table 2. A state is how far a point has come and what was chosen last, an action the
-next choice. The reward is the accuracy of the whole point, and comes at its end; per point, `replays` points are drawn
-from memory, and of each the choices are learned from the last one back (alpha the rate, gamma the discount):
+arXiv:1611.02167, sections 3 and 4.3, Table 2. A state is how far a point has come and what was chosen last, an action
+the next choice. The reward is the accuracy of the whole point, and comes at its end; per point, `replays` points are
+drawn from memory, and of each the choices are learned from the last one back (alpha the rate, gamma the discount):
 
     Q(s, u) = (1 - alpha) Q(s, u) + alpha (r + gamma max over u' of Q(s', u'))
 
-Differs from the paper: 1. Rewards are what a search is told; the paper evaluates a point again only after having trained
-it once, and takes the first accuracy, which for a table is the same.
+Differs from the paper: 1. A point that is proposed again is evaluated again; the paper takes its first accuracy, which
+for a table is the same.
 """
 
 from collections.abc import Hashable, Sequence

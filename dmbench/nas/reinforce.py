@@ -1,12 +1,12 @@
 """REINFORCE: make points more likely that reached more than points did on average before.
 
 Sources: Williams (1992), Simple statistical gradient-following algorithms, Machine Learning 8; Zoph and Le (2017),
-arXiv:1611.01578, section 3.2, for architectures: R the accuracy that a point reached, b a moving average of earlier ones,
+arXiv:1611.01578, section 3.2, for architectures: R the accuracy that a point reached, b a moving average before it,
 
     gradient = mean over the batch of (R - b) gradient of log P(point)
 
-The policy is Zoph and Le's recurrent controller, which writes the point a choice at a time, or, as in NAS-Bench-201 (Dong
-and Yang 2020, arXiv:2001.00326), a softmax for each decision. A bonus for entropy is Williams and Peng's (1991).
+The policy is Zoph and Le's recurrent controller, which writes the point a choice at a time, or, as in NAS-Bench-201
+(Dong and Yang 2020, arXiv:2001.00326), a softmax for each decision. Entropy's bonus is Williams and Peng's (1991).
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Reinforce(PolicySearch):
     Args:
         lr: of Adam. momentum: how much of the moving average stays, in [0, 1).
         entropy: what an entropy of 1 nat is worth, in rewards.
-        options: of `PolicySearch`: policy, lanes, batch, reward.
+        lanes, options: of `PolicySearch`: policy, batch, reward.
 
     Raises: ValueError: the momentum is out of range, the bonus negative, or as `PolicySearch`.
     """
@@ -43,11 +43,12 @@ class Reinforce(PolicySearch):
         lr: float = 0.1,
         momentum: float = 0.9,
         entropy: float = 0.0,
+        lanes: int = 1,
         **options: Any,
     ) -> None:
         if not 0 <= momentum < 1 or entropy < 0:
             raise ValueError(f"need a momentum in [0, 1) and no negative bonus: {momentum}, {entropy}")
-        super().__init__(space, generator, **options)
+        super().__init__(space, generator, lanes=lanes, **options)
         self.momentum, self.entropy = momentum, entropy
         self.optimiser = Adam(self.policy.parameters(), lr)
         self.baseline: Tensor | None = None  # (L), b

@@ -8,6 +8,7 @@ A point is a tuple of whole numbers, the choices taken in a row; what a space ca
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
@@ -117,11 +118,9 @@ def layer_chain(longest: int = 12, size: int = 32) -> Space:
     if longest < 1 or size < 1:
         raise ValueError(f"need room for a layer, and a map: {longest}, {size}")
 
+    @lru_cache(maxsize=10_000)
     def state(prefix: Point) -> State:
-        found = State(0, None, size, 0)
-        for choice in prefix:
-            found = found.after(TOKENS[choice])
-        return found
+        return state(prefix[:-1]).after(TOKENS[prefix[-1]]) if prefix else State(0, None, size, 0)
 
     def network(values: Sequence[Token], **options: Any) -> nn.Module:
         return LayerNet(values, size=size, **options)

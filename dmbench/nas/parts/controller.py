@@ -1,14 +1,14 @@
 """Zoph and Le's controller: a recurrent network that writes a point as a row of choices, each fed back.
 
 Source: Zoph and Le (2017), arXiv:1611.01578, sections 3.1, 3.3 and 4.1: two layers of 35 LSTM units, parameters drawn
-from -0.08 to 0.08, a softmax over the choices of each decision. Whether layer i reads layer j is decided by content, all
-j < i at one step:
+from -0.08 to 0.08, a softmax over the choices of each decision. Whether layer i reads layer j is decided by
+content, all j < i at one step:
 
     P(i reads j) = sigmoid(v . tanh(W_prev h_j + W_curr h_i))
 
 with h the hidden state at the step of a layer's anchors, which layer 0 has as well.
 
-Differs from the paper: 1. It does not say what is fed back after the anchors: the sum of their choices' embeddings here.
+Differs from the paper: 1. It does not say what is fed back after anchors: the sum of their choices' embeddings here.
 
 Shapes: N points, D decisions, K choices of the decision that has most, T steps, H hidden size.
 """

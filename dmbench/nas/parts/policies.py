@@ -1,7 +1,7 @@
 """Distributions over the points of a space that gradients can move.
 
-`SoftmaxPolicy`: a softmax for each decision, independent of the others, as NAS-Bench-201's REINFORCE has it (Dong and Yang
-2020, arXiv:2001.00326, section 5). `dmbench.nas.parts.controller` has Zoph and Le's recurrent one.
+`SoftmaxPolicy`: a softmax for each decision, independent of the others, as NAS-Bench-201's REINFORCE has it (Dong and
+Yang 2020, arXiv:2001.00326, section 5). `dmbench.nas.parts.controller` has Zoph and Le's recurrent one.
 
 Shapes: L lanes, N points, D decisions, K choices of the decision that has most.
 """

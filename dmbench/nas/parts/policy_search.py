@@ -1,4 +1,4 @@
-"""What strategies that learn a policy share: asking it, and gathering what its points reached until there is a batch."""
+"""What strategies that learn a policy share: asking it, and gathering what points reached until there is a batch."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -5,10 +5,12 @@ this run's torch and sources, and because a cell that killed its worker must not
 and go; a scheduler that comes back at its address is found again.
 """
 
+import logging
+import pickle
 import queue
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,8 +52,8 @@ class Worker:
     batches: list[Any] = field(default_factory=list)  # futures, which dask forgets when nobody holds them
 
 
-def on_cluster(tasks: list[Task], settings: Settings, listener: Listener, where: Where) -> Iterator[Outcome]:
-    """Measure tasks on a cluster; outcomes come in the order in which cells end, each once.
+def on_cluster(tasks: list[Task], settings: Settings, listener: Listener, where: Where) -> Iterator[list[Outcome]]:
+    """Measure tasks on a cluster; outcomes come in the order in which cells end, each once, some at a time.
 
     Raises:
         UsageError: dask.distributed is not installed, or nothing answers at the scheduler's address.
@@ -60,9 +62,9 @@ def on_cluster(tasks: list[Task], settings: Settings, listener: Listener, where:
         import distributed
     except ImportError as error:
         raise UsageError("a cluster needs dask.distributed: pip install 'dmbench[cluster]'") from error
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it has to say of lost connections is said here
     again = recorded(tasks, settings) if settings.resume else {}
-    for task, records in again.items():
-        yield Outcome(task, records, found_again=True)
+    yield [Outcome(task, records, found_again=True) for task, records in again.items()]
     tasks = [task for task in tasks if task not in again]
     local = None
     if not tasks:
@@ -126,16 +128,16 @@ class _Run:
         self.looked = 0.0
         self.client = self._connected(10)
 
-    def outcomes(self) -> Iterator[Outcome]:
-        """Yield them until all cells have one."""
+    def outcomes(self) -> Iterator[list[Outcome]]:
+        """Yield them, as they come, until all cells have one."""
         try:
             while self.left or any(cells for _, cells in self.at.values()):
                 if self.client.status != "running":
                     self._reconnect()
                 if time.monotonic() - self.looked > LOOK_EVERY:
-                    yield from self._look()
+                    yield list(self._look())
                 self._hand_out()
-                yield from self._collect()
+                yield list(self._collect())
         finally:
             self._forget()
             self.client.close(timeout=5)
@@ -218,7 +220,8 @@ class _Run:
 
     def _submit(self, worker: Worker, function: Any, *arguments: Any) -> Any:
         resources = {"GPU": 1} if self.gpu and function is _work else None
-        future = self.client.submit(function, *arguments, workers=[worker.address], pure=False, resources=resources)
+        content = pickle.dumps((function, arguments))
+        future = self.client.submit(_call(), content, workers=[worker.address], pure=False, resources=resources)
         future.add_done_callback(self.ended.put)
         return future
 
@@ -271,7 +274,7 @@ class _Run:
         if future.status == "error":
             self._refuse(worker, f"cannot be asked: {_line(future.exception())}")
             return
-        his = future.result()
+        his = pickle.loads(future.result())
         for name in ("torch", "python", "dmbench's sources"):
             if his[name] != self.mine[name]:
                 self._refuse(worker, f"on {his['host']} has {name} {his[name]}, this run {self.mine[name]}")
@@ -288,7 +291,7 @@ class _Run:
                 Answer(cell.key, Outcome(cell.task, reason=reason, failed=True, trace=f"{reason}\n")) for cell in cells
             ]
         else:
-            answers = future.result()
+            answers = pickle.loads(future.result())
         for cell, one in zip(cells, answers, strict=True):
             outcome = one.outcome
             if one.wants:
@@ -315,7 +318,8 @@ class _Run:
                 self.listener.said(f"bringing {artifact} to worker {worker.address}")
                 for name, path in files.items():
                     content = self.client.scatter(path.read_bytes(), workers=[worker.address], hash=False)
-                    done = self.client.submit(deliver, artifact, name, content, workers=[worker.address], pure=False)
+                    what = pickle.dumps((deliver, (artifact, name)))
+                    done = self.client.submit(_call(), what, content, workers=[worker.address], pure=False)
                     done.result(timeout=PATIENCE)
                 self.brought.add((worker.address, artifact))
         except (ArtifactError, OSError) as error:
@@ -336,6 +340,18 @@ class _Run:
             futures = [self._submit(worker, _work, [], self.had) for worker in self.workers.values() if worker.greeted]
             for future in futures:
                 future.exception(timeout=5)
+
+
+def _call() -> Callable[..., bytes]:
+    """Return a function that dask carries whole: a scheduler need not have dmbench to pass it on."""
+
+    def call(content: bytes, *more: Any) -> bytes:
+        import pickle
+
+        function, arguments = pickle.loads(content)
+        return pickle.dumps(function(*arguments, *more))
+
+    return call
 
 
 def _work(cells: list[Cell], forget: list[str]) -> list[Answer]:

@@ -139,23 +139,30 @@ def run(
     if cluster is not None:
         outcomes = on_cluster(tasks, settings, listener, cluster)
     elif workers > 1:
-        outcomes = in_processes(tasks, settings, listener, workers)
+        outcomes = ([one] for one in in_processes(tasks, settings, listener, workers))
     else:
-        outcomes = _in_this_process(tasks, settings, listener, implementations)
-    for outcome in outcomes:
-        if outcome.records and not outcome.found_again:
-            try:
-                append(settings.results, outcome.records)
-            except RecordsError as error:
-                result.unsaved.append(str(error))  # its checkpoint stays, so that it need not be measured anew
-            else:
-                if outcome.checkpoint is not None:
-                    outcome.checkpoint.delete()
-        if outcome.trace:
-            outcome = _with_trace(outcome, settings.results)
-        result.outcomes.append(outcome)
-        listener.finished(outcome)
+        outcomes = ([one] for one in _in_this_process(tasks, settings, listener, implementations))
+    for some in outcomes:
+        _keep(some, result)
+        for outcome in some:
+            result.outcomes.append(_with_trace(outcome, settings.results) if outcome.trace else outcome)
+            listener.finished(result.outcomes[-1])
     return result
+
+
+def _keep(outcomes: list[Outcome], result: Run) -> None:
+    """Record what is new, in one write a stem; only then are its checkpoints deleted."""
+    new = [outcome for outcome in outcomes if outcome.records and not outcome.found_again]
+    if not new:
+        return
+    try:
+        append(result.settings.results, [record for outcome in new for record in outcome.records])
+    except RecordsError as error:
+        result.unsaved.append(str(error))  # checkpoints stay, so that nothing need be measured anew
+        return
+    for outcome in new:
+        if outcome.checkpoint is not None:
+            outcome.checkpoint.delete()
 
 
 def _with_trace(outcome: Outcome, results: Path) -> Outcome:

@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -141,8 +140,9 @@ def _answered(key: str) -> Path:
     return _folder() / "answers" / key
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> Answer | None:
     try:
-        return pickle.loads(path.read_bytes())
+        found = pickle.loads(path.read_bytes())
     except (OSError, pickle.UnpicklingError, EOFError):
         return None
+    return found if isinstance(found, Answer) else None

@@ -12,6 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -58,10 +59,7 @@ def on_cluster(tasks: list[Task], settings: Settings, listener: Listener, where:
     Raises:
         UsageError: dask.distributed is not installed, or nothing answers at the scheduler's address.
     """
-    try:
-        import distributed
-    except ImportError as error:
-        raise UsageError("a cluster needs dask.distributed: pip install 'dmbench[cluster]'") from error
+    dask = _dask()
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it has to say of lost connections is said here
     again = recorded(tasks, settings) if settings.resume else {}
     yield [Outcome(task, records, found_again=True) for task, records in again.items()]
@@ -70,7 +68,7 @@ def on_cluster(tasks: list[Task], settings: Settings, listener: Listener, where:
     if not tasks:
         return
     if where.workers:
-        local = distributed.LocalCluster(
+        local = dask.LocalCluster(
             n_workers=where.workers, threads_per_worker=1, memory_limit=0, dashboard_address=None, silence_logs=50
         )
     try:
@@ -143,10 +141,8 @@ class _Run:
             self.client.close(timeout=5)
 
     def _connected(self, patience: float) -> Any:
-        from distributed import Client
-
         try:
-            client = Client(self.address, timeout=patience, set_as_default=False, name="dmbench")
+            client = _dask().Client(self.address, timeout=patience, set_as_default=False, name="dmbench")
         except (OSError, ValueError, TypeError) as error:
             raise UsageError(
                 f"no scheduler answers at {self.address}: start one with `dask scheduler`, and workers with "
@@ -342,6 +338,13 @@ class _Run:
                 future.exception(timeout=5)
 
 
+def _dask() -> Any:
+    try:
+        return import_module("distributed")
+    except ImportError as error:
+        raise UsageError("a cluster needs dask.distributed: pip install 'dmbench[cluster]'") from error
+
+
 def _call() -> Callable[..., bytes]:
     """Return a function that dask carries whole: a scheduler need not have dmbench to pass it on."""
 
@@ -356,9 +359,7 @@ def _call() -> Callable[..., bytes]:
 
 def _work(cells: list[Cell], forget: list[str]) -> list[Answer]:
     """Answer cells on a worker, telling the run from time to time how far each is."""
-    from distributed import get_worker
-
-    worker = get_worker()
+    worker = _dask().get_worker()
     last: dict[Task, float] = {}
 
     def tell(task: Task, done: float, total: float) -> None:

@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from dmbench.harness import cells, cluster
+from dmbench.harness import cells, cluster_run
 from dmbench.harness.artifacts import Store
 from dmbench.harness.cells import Cell
 from dmbench.harness.cluster import Where
@@ -175,7 +175,7 @@ def test_a_scheduler_that_is_not_there_is_one_line(tmp_path, monkeypatch):
 
 @pytest.mark.timeout(300)
 def test_a_run_that_needs_gpus_says_which_workers_have_none(machines, tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster, "PATIENCE", 1.0)
+    monkeypatch.setattr(cluster_run, "PATIENCE", 1.0)
     machines.start_worker("plain")
     listener = Chaos({})
     done = run(numbers("relu"), Settings(tmp_path, device="cuda"), cluster=Where(machines.address), listener=listener)

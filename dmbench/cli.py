@@ -40,7 +40,10 @@ data = typer.Typer(help="Data and weights: list, fetch, verify.", no_args_is_hel
 app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")
 
-Stems = Annotated[list[str] | None, typer.Argument(help="Stems, as in `dmbench list`; all if none is named.")]
+Stems = Annotated[
+    list[str] | None,
+    typer.Argument(help="Stems, as in `dmbench list`, or a folder of them, such as layers; all if none is named."),
+]
 SIDE = "A commit, a results folder, or an implementation that was measured: dmbench, or NAME=module:attribute."
 Results = Annotated[Path | None, typer.Option("--results", help="Folder with measured/ and tables/.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for machines.")]

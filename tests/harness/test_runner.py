@@ -293,3 +293,12 @@ def test_a_commit_with_changed_sources_is_dirty_and_one_with_new_records_is_not(
     (tmp_path / "dmbench" / "a.py").write_text("2")
     assert dirty()
     environment.commit.cache_clear()
+
+
+def test_a_folder_of_components_stands_for_its_stems():
+    known = discovery.papers()
+    assert discovery.choose(["optim"], known) == [s for s in known if (PACKAGE / "optim" / f"{s}.py").exists()]
+    assert discovery.choose(["relu", "init", "relu"], known) == ["relu", "glorot", "he", "small_random"]
+    for word in ("peers", "harness", "relu.py", "."):
+        with pytest.raises(UsageError, match=f"unknown stem {word}"):
+            discovery.choose([word], known)

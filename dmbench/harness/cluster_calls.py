@@ -39,7 +39,7 @@ def carried() -> Callable[..., bytes]:
 
 def work(cells: list[Cell], forget: list[str]) -> list[Answer]:
     """Answer cells on a worker, telling the run from time to time how far each is."""
-    worker = dask().getworker()
+    worker = dask().get_worker()
     last: dict[Task, float] = {}
 
     def tell(task: Task, done: float, total: float) -> None:

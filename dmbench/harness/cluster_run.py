@@ -110,7 +110,7 @@ class HandingOut:
         """See which workers came and went; give up on what no worker can be had for."""
         self.looked = time.monotonic()
         try:
-            there = self.client.scheduler_info(nworkers=-1)["workers"]
+            there = self.client.scheduler_info(n_workers=-1)["workers"]
         except (OSError, KeyError, TimeoutError):
             return  # the next look at the client's status tells
         for address in set(self.workers) - set(there):

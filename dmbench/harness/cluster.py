@@ -38,7 +38,7 @@ def on_cluster(tasks: list[Task], settings: Settings, listener: Listener, where:
         return
     if where.workers:
         local = distributed.LocalCluster(
-            n_workers=where.workers, threads_perworker=1, memory_limit=0, dashboard_address=None, silence_logs=50
+            n_workers=where.workers, threads_per_worker=1, memory_limit=0, dashboard_address=None, silence_logs=50
         )
     try:
         run = HandingOut(tasks, settings, listener, local.scheduler_address if local else where.scheduler)

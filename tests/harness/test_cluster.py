@@ -161,7 +161,7 @@ def test_artifacts_reach_a_worker_that_has_none(machines, tmp_path, artifact):
     files = artifact("set5")
     machines.start_worker("bare")
     done = run(numbers("bicubic", "set5_x2_psnr"), Settings(tmp_path / "results"), cluster=Where(machines.address))
-    assert [record.number for record in done.records] == ["set5_x2_psnr"]
+    assert "set5_x2_psnr" in {record.number for record in done.records}
     cached = machines.folder / "bare" / "cache"
     assert all((cached / name).read_bytes() == path.read_bytes() for name, path in files.items())
 

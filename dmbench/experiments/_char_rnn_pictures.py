@@ -11,10 +11,10 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from safetensors import safe_open
 from torch import Tensor
 
 from dmbench.datasets.text import Vocabulary, read_war_and_peace, split_streams
+from dmbench.experiments._char_rnn_training import load
 from dmbench.harness.experiment import Context, picture
 from dmbench.models.char_rnn import CharRNN, sample
 
@@ -96,17 +96,6 @@ def read(ctx: Context) -> tuple[CharRNN, Vocabulary]:
     """Return the committed network and its vocabulary."""
     (path,) = ctx.files(WEIGHTS).values()
     return load(path)
-
-
-def load(path: Path) -> tuple[CharRNN, Vocabulary]:
-    """Return the LSTM and the vocabulary that a training left in a file."""
-    with safe_open(path, "pt") as content:
-        weights = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
-        vocabulary = Vocabulary(bytes.fromhex(content.metadata()["symbols"]))
-    layers = sum(name.endswith("weight_hh_l0") for name in weights)
-    net = CharRNN(len(vocabulary), weights["scores.weight"].shape[1], layers)
-    net.load_state_dict(weights)
-    return net.eval(), vocabulary
 
 
 @torch.no_grad()

@@ -10,8 +10,7 @@ R read heads, W write heads, H = R + W, S = 2 reach + 1 shifts.
 
 What the paper leaves open: 1. h_t is tanh of an affine map (feedforward) or the LSTM's h. 2. beta is softplus, g and e
 logistic, s softmax, gamma 1 + softplus of affine maps of h_t; k and a are such maps. 3. Learned are the first memory,
-weightings (through a softmax), reads and LSTM states; learning begins with small random ones and blurred weightings,
-from where 5 of 5 trainings learnt to copy in few updates, and 3 of 5 from heads on one location of an empty memory.
+weightings (through a softmax), reads and LSTM states; learning begins with small random ones and blurred weightings.
 """
 
 from collections.abc import Callable

@@ -178,7 +178,8 @@ def mnist(ctx: Context) -> dict[str, float]:
 def mixtures(ctx: Context, data: str) -> dict[str, float]:
     """Train GAN on a ring or a grid as PacGAN's authors do; modes found, good samples, %, and KL from even, nats.
 
-    Differs from their code: no batch normalisation in the generator's four layers of 400 units.
+    Differs from their code: no batch normalisation in the generator's four layers of 400 units, and weights begin as
+    torch.nn.Linear's.
     """
     generator, discriminator = for_mixtures(ctx, hidden=400, depth=4, units=200, pieces=5, layers=3)
     mixture = RING if data == "ring" else GRID

@@ -95,9 +95,7 @@ class Loop:
     def _check(self, done: int) -> None:
         for name, total in self.sums.items():
             if not isfinite(float(total)):
-                kept = (
-                    f"the checkpoint of update {self.saved} is kept" if self.saved else "no checkpoint was due before"
-                )
+                kept = f"the checkpoint of update {self.saved} is kept" if self.saved else "there is no checkpoint yet"
                 raise DivergedError(
                     f"{name} became {float(total):g} by update {done} of {self.updates}, seed {self.ctx.seed}: {kept}; "
                     "lower the learning rate or clip gradients, and run with --fresh"

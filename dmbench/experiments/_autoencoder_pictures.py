@@ -37,8 +37,8 @@ def show(folder: Path) -> list[Path]:
 def reconstructions(ctx: Context) -> Figure:
     """Test digits, the first of each class, and what is left of them in 2, 10, 30 and 100 principal components.
 
-    Beside each row the mean squared error of all test digits; the paper prints 13.87 for 30. Components of the first 10,000
-    training digits.
+    Beside each row the mean squared error of all test digits; the paper prints 13.87 for 30. Components of the
+    first 10,000 training digits.
     """
     train = read_digits(ctx, "train").images[:SOME].flatten(1)
     images, labels = read_digits(ctx, "test")

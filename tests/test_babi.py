@@ -112,11 +112,11 @@ def test_only_the_last_sentences_before_a_question_are_taken():
 
 def test_some_of_the_stories_have_no_more_sentences_than_they_need():
     found = encode(STORIES, Vocabulary.of(STORIES))
-    some = found[torch.tensor([2, 0])]
+    some = found.take(torch.tensor([2, 0]))
     assert isinstance(some, Encoded)
     assert some.facts.shape == (2, 2, 5)
     assert some.answers.tolist() == [2, 0]
-    assert found[:0].facts.shape == (0, 0, 5)
+    assert found.take(slice(0)).facts.shape == (0, 0, 5)
     assert encode([], Vocabulary({}, {})).answers.shape == (0,)
 
 

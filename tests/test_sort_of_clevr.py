@@ -150,7 +150,7 @@ def test_no_scene_and_some_of_the_scenes():
     scenes = make_scenes(0, 0)
     assert draw(scenes).shape == (0, 3, 75, 75)
     assert answer(scenes, ask(0, 0)).shape == (0, 20)
-    some = make_scenes(4, 0)[torch.tensor([3, 1])]
+    some = make_scenes(4, 0).take(torch.tensor([3, 1]))
     torch.testing.assert_close(draw(some), draw(make_scenes(4, 0))[[3, 1]], rtol=0, atol=0)
 
 

@@ -129,7 +129,7 @@ def test_a_killed_training_ends_as_one_that_was_not(tmp_path, files, monkeypatch
 
 
 def test_a_loss_that_is_nan_stops_the_training_and_says_where(context):
-    with pytest.raises(DivergedError, match="train_nats became nan by update 10 of 30, seed 1: no checkpoint"):
+    with pytest.raises(DivergedError, match="train_nats became nan by update 10 of 30, seed 1: there is no checkpoint"):
         run(context, recipe=replace(RECIPE, rate=1e30))
 
 

@@ -141,7 +141,7 @@ class Encoded(NamedTuple):
     questions: Tensor
     answers: Tensor
 
-    def __getitem__(self, which: Tensor | slice) -> "Encoded":  # type: ignore[override]
+    def take(self, which: Tensor | slice) -> "Encoded":
         """Take some of the stories, with no more sentences than the longest of them has."""
         facts = self.facts[which]
         longest = int((facts[:, :, 0] != 0).sum(1).max()) if len(facts) else 0

@@ -37,7 +37,7 @@ class Scenes(NamedTuple):
     size: int
     radius: int
 
-    def __getitem__(self, which: slice | Tensor) -> "Scenes":  # type: ignore[override]
+    def take(self, which: slice | Tensor) -> "Scenes":
         """Take some of the scenes."""
         return self._replace(centres=self.centres[which], colours=self.colours[which], shapes=self.shapes[which])
 

@@ -160,8 +160,9 @@ def run(net: NTM, batch: Batch) -> tuple[list[State], Tensor]:
 
 
 def _used(w: Tensor) -> tuple[int, int]:
-    """Return the first location and the one after the last that any head looks at."""
-    seen = torch.nonzero(w.amax((0, 1)) > 0.1)[:, 0]
+    """Return the first location and the one after the last that any head looks at with a tenth of its weight."""
+    most = w.amax((0, 1))
+    seen = torch.nonzero(most >= min(0.1, float(most.max())))[:, 0]
     return int(seen.min()), int(seen.max()) + 1
 
 

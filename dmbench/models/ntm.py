@@ -10,7 +10,7 @@ R read heads, W write heads, H = R + W, S = 2 reach + 1 shifts.
 
 What the paper leaves open: 1. h_t is tanh of an affine map (feedforward) or the LSTM's h. 2. beta is softplus, g and e
 logistic, s softmax, gamma 1 + softplus of affine maps of h_t; k and a are such maps. 3. Learned are the first memory,
-weightings (through a softmax), reads and LSTM states. Learning begins with an empty memory and all heads at location 0.
+weightings (through a softmax), reads and LSTM states; learning begins with small random ones and blurred weightings.
 """
 
 from collections.abc import Callable
@@ -26,9 +26,7 @@ from dmbench.models.parts.ntm_controllers import Carried, Feedforward, Recurrent
 from dmbench.models.parts.ntm_fused import Step, split
 
 CONTROLLERS = ("feedforward", "lstm")
-# Where learning begins. Of zeros no row would be similar to any key, and would get no gradient from it.
-EMPTY = 1e-6
-FOCUS = 8.0  # 0.96 of the weight at location 0 of 128
+SMALL = 0.1  # what the first memory and reads are drawn within
 
 
 @dataclass(frozen=True)
@@ -119,11 +117,9 @@ class NTM(nn.Module):
         )
         self.heads = nn.Linear(hidden, memory.emitted)
         self.output = nn.Linear(hidden + reads, outputs)
-        self.first_memory = nn.Parameter(torch.full((memory.locations, memory.width), EMPTY))
-        scores = torch.zeros(memory.heads, memory.locations)
-        scores[:, 0] = FOCUS
-        self.first_scores = nn.Parameter(scores)
-        self.first_reads = nn.Parameter(torch.full((reads,), EMPTY))
+        self.first_memory = nn.Parameter(torch.empty(memory.locations, memory.width).uniform_(-SMALL, SMALL))
+        self.first_scores = nn.Parameter(torch.empty(memory.heads, memory.locations).normal_())
+        self.first_reads = nn.Parameter(torch.empty(reads).uniform_(-SMALL, SMALL))
 
     def first(self, batch: int) -> State:
         """Return the learned state before the first time step of `batch` sequences."""

@@ -121,6 +121,6 @@ class StoryRelationNetwork(nn.Module):
         if facts.shape[1] > self.facts:
             raise ValueError(f"a story has {facts.shape[1]} sentences: take its last {self.facts}, or a larger network")
         label = nn.functional.one_hot(places.clamp(min=0), self.facts)
-        objects = torch.cat([self.sentences(facts), label.to(self.relation.g[0].weight.dtype)], 2)  # type: ignore[union-attr,arg-type]
+        objects = torch.cat([self.sentences(facts), label.to(self.sentences.table.weight.dtype)], 2)
         logits: Tensor = self.relation(objects, self.question(question), present)
         return logits

@@ -1,9 +1,8 @@
 """One time step of an NTM's heads on its memory, with its gradients written out.
 
 Source and symbols: `ntm_addressing`, of which `Step` computes address, write and read for all heads at once. Forward:
-the squashing of all emissions of one kind is one call, the circular convolution is S sums of slices of one padded copy,
-and one write head changes the memory in two operations. Backward: by hand, mostly in place; of (B, N, M) only the
-memory is kept, which the next step has anyway.
+the squashing of all emissions of one kind is one call, and the circular convolution S sums of slices of one padded
+copy. Backward: by hand, mostly in place; of size (B, N, M) only the memory is kept, which the next step has anyway.
 
 Shapes: B batch, H = R + W heads, those that read first, N memory locations, M width of a location, S shifts.
 """
@@ -42,10 +41,10 @@ class Step(torch.autograd.Function):
         w = torch.softmax(gamma * log, -1)
 
         w_write, w_read = w[:, reads:], w[:, :reads]
-        if heads - reads == 1:
-            after = torch.addcmul(memory, w_write.mT, torch.addcmul(a, memory, e, value=-1))  # M + w (a - M e)
-        else:
-            after = (memory * _kept(w_write, e).prod(1)).baddbmm_(w_write.mT, a)
+        after = memory
+        for each in _pairs(w_write, e):
+            after = _erase(after, *each)
+        after.baddbmm_(w_write.mT, a)
         ctx.reads, ctx.shifts = reads, shifts
         ctx.save_for_backward(
             memory, w_tm1, emitted, after, w, beta, g, gamma, s, e, k_norm, m_norm, cosine, content, padded, log
@@ -70,20 +69,17 @@ class Step(torch.autograd.Function):
         d_after = torch.baddbmm(d_after, w_read.mT, dr)
         dw = dw.clone()
         dw[:, :reads] += torch.bmm(dr, after.mT)
+        dw[:, reads:] += torch.bmm(a, d_after.mT)
         da.copy_(torch.bmm(w_write, d_after))
-        times = memory * d_after
-        if heads - reads == 1:
-            change = torch.addcmul(a, memory, e, value=-1).mul_(d_after)
-            dw[:, reads:] += change.sum(-1).unsqueeze(1)
-            de.copy_(torch.bmm(w_write, times)).neg_()
-            d_memory = d_after.addcmul_(w_write.mT * d_after, e, value=-1)
-        else:
-            dw[:, reads:] += torch.bmm(a, d_after.mT)
-            kept = _kept(w_write, e)
-            d_erased = _products_of_others(kept).mul_(times.unsqueeze(1)).neg_()
-            de.copy_((w_write.unsqueeze(-2) @ d_erased).squeeze(-2))
-            dw[:, reads:] += (d_erased @ e.unsqueeze(-1)).squeeze(-1)
-            d_memory = d_after.mul_(kept.prod(1))
+        d_memory, erased = d_after, [memory]  # what each head finds that erases
+        for each in _pairs(w_write, e)[:-1]:
+            erased.append(_erase(erased[-1], *each))
+        for head in reversed(range(heads - reads)):
+            w_one, e_one = w_write[:, head : head + 1], e[:, head : head + 1]
+            d_kept = erased.pop().mul(d_memory)
+            de[:, head : head + 1] = torch.bmm(w_one, d_kept).neg_()
+            dw[:, reads + head] -= torch.bmm(d_kept, e_one.mT).squeeze(-1)
+            d_memory = _erase(d_memory, w_one, e_one)
         de.mul_(e).mul_(1 - e)
 
         # Sharpening, shifting.
@@ -141,14 +137,11 @@ def _correlate(padded: Tensor, d: Tensor, shifts: int) -> Tensor:
     return torch.stack([(window * d).sum(-1) for window in windows], -1)
 
 
-def _kept(w: Tensor, e: Tensor) -> Tensor:
-    """Return what each head leaves, (B, W, N, M)."""
-    return 1 - w.unsqueeze(-1) * e.unsqueeze(-2)
+def _pairs(w: Tensor, e: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Return each write head's weighting (B, 1, N) and erase vector (B, 1, M)."""
+    return list(zip(w.split_with_sizes([1] * w.shape[1], 1), e.split_with_sizes([1] * e.shape[1], 1), strict=True))
 
 
-def _products_of_others(kept: Tensor) -> Tensor:
-    """Return for each head the product of the others' (B, W, N, M): no division, as what is kept may be 0."""
-    ones = torch.ones_like(kept[:, :1])
-    before = torch.cat([ones, kept[:, :-1]], 1).cumprod(1)
-    after = torch.cat([ones, kept[:, 1:].flip(1)], 1).cumprod(1).flip(1)
-    return before.mul_(after)
+def _erase(memory: Tensor, w: Tensor, e: Tensor) -> Tensor:
+    """Return what one head leaves of the memory."""
+    return torch.addcmul(memory, memory, w.mT * e, value=-1)

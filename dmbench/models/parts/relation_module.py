@@ -83,7 +83,7 @@ class RelationNetwork(nn.Module):
         if self.rows is None or self.rows >= left.shape[1]:
             return self._of_rows(left, right)
         parts = [checkpoint(self._of_rows, some, right, use_reentrant=False) for some in left.split(self.rows, 1)]
-        return torch.stack(parts).sum(0)  # type: ignore[arg-type]
+        return torch.stack(parts).sum(0)
 
     def _of_rows(self, left: Tensor, right: Tensor) -> Tensor:
         return self._rest(left[:, :, None] + right[:, None]).sum((1, 2))
@@ -99,7 +99,7 @@ class RelationNetwork(nn.Module):
         shape = x.shape[:-1]
         x.relu_()
         for layer in self.g[1:]:
-            x = torch.addmm(layer.bias, x.flatten(0, -2), layer.weight.T)  # type: ignore[arg-type,operator]
+            x = torch.addmm(layer.bias, x.flatten(0, -2), layer.weight.T)  # type: ignore[arg-type]
             # In place but for the last: the gradient of the sum after it is one row for all pairs, until ReLU's.
             x = torch.relu(x.view(*shape, -1)) if layer is self.g[-1] else x.relu_()
         return x

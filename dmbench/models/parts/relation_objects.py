@@ -72,7 +72,7 @@ class Sentences(nn.Module):
         if flat.numel() == 0 or int(flat.min()) < 0 or int(flat.max()) >= self.table.num_embeddings:
             found = f"{int(flat.min())} to {int(flat.max())}" if flat.numel() else "none"
             raise ValueError(f"need numbers of words from 0 to {self.table.num_embeddings - 1}: {found}")
-        unlike, which = flat.unique(dim=0, return_inverse=True)
+        unlike, which = flat.unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
         y, _ = self.lstm(self.table(unlike.T.contiguous()))
         y = torch.cat([y.new_zeros(1, *y.shape[1:]), y])  # the state before the first word is that of an empty one
         lengths = (unlike != 0).sum(1)

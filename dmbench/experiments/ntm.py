@@ -128,7 +128,7 @@ def ngrams(ctx: Context) -> dict[str, float]:
     return {"ngram_estimate": float(estimate(bits)[-1, 0]), "ngram_chain": worst}
 
 
-@experiment("copy_bits", *(f"copy_wrong_{length}" for length in LENGTHS), tier="slow", subjects=(NET,), seeds=5)
+@experiment("copy_bits", *(f"copy_wrong_{length}" for length in LENGTHS), tier="slow", subjects=(NET,), seeds=8)
 def copied(ctx: Context) -> dict[str, float]:
     """Train with a feedforward controller to copy 1 to 20 vectors; bits per sequence, and wrong bits where longer.
 

@@ -7,7 +7,7 @@ import pytest
 from dmbench.datasets.babi import TASKS, parse_babi, read_babi
 from dmbench.datasets.babi_tasks import TELLERS, generate_babi, write_babi
 
-from .babi_solver import solve
+from .babi_solver import GIVE, LEAVE, MOVE, NAMES, TAKE, carried, persons_place, solve, things_place
 
 # A small story a task, answered by hand, in the manner of the paper's Tables 1 and 2.
 EXAMPLES = [
@@ -99,6 +99,31 @@ def test_supporting_sentences_alone_give_the_answer(task):
     for story in generate_babi(task, 100, seed=0):
         facts = [" ".join(story.facts[place]) for place in sorted(story.supports)]
         assert solve(facts, " ".join(story.question)) == story.answer
+
+
+@pytest.mark.parametrize("task", [1, 2, 3, 5, 6, 7, 8])
+def test_people_go_elsewhere_and_take_and_give_what_is_there(task):
+    seen = Counter()
+    for story in generate_babi(task, 60, seed=2)[4::5]:
+        facts = [" ".join(words) for words in story.facts]
+        for t, fact in enumerate(facts):
+            past = facts[:t]
+            moved, took, left, gave = (pattern.search(fact) for pattern in (MOVE, TAKE, LEAVE, GIVE))
+            person = fact.split()[0]
+            place = persons_place(past, person)
+            holders = {name: carried(past, name) for name in NAMES}
+            if moved:
+                assert moved[1] != place
+            elif took:
+                assert place in (things_place(past, took[2]) or place,)
+                assert all(took[2] not in has for has in holders.values())
+            elif left:
+                assert left[2] in holders[person]
+            elif gave:
+                assert gave[2] in holders[person]
+                assert persons_place(past, gave[3]) in (None, place)
+            seen["move" if moved else "take" if took else "leave" if left else "give"] += 1
+    assert len(seen) == {1: 1, 5: 3, 7: 4, 8: 4}.get(task, 3)
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -79,6 +79,21 @@ def test_a_translation_without_reference_is_refused(translations, references, sa
         bleu(translations, references)
 
 
+def test_of_several_references_each_n_gram_counts_in_the_one_that_has_most_of_it():
+    found = bleu(["a b c d x"], [["a b c d e", "x y"]], tokenize="none")
+    assert found.precisions == pytest.approx((100, 75, 200 / 3, 50))
+    swapped = bleu(["a b c d x"], [["x y", "a b c d e"]], tokenize="none")
+    assert swapped.score == pytest.approx(found.score, abs=1e-10)
+    assert bleu(["a b c d e"] * 2, [["a b c d e", "f"], ["g", "a b c d e"]]).score == pytest.approx(100, abs=1e-10)
+
+
+def test_references_of_each_translation_must_be_as_many():
+    with pytest.raises(ValueError, match=r"need as many references for each translation: \[1, 2\]"):
+        bleu(["a", "b"], [["a", "c"], ["b"]])
+    with pytest.raises(ValueError, match=r"need as many references for each translation: \[0\]"):
+        bleu(["a"], [[]])
+
+
 def test_an_unknown_tokeniser_is_refused():
     with pytest.raises(ValueError, match="tokenize must be one of .*: words"):
         bleu(["a"], ["a"], tokenize="words")

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmbench import check
-from dmbench.datasets.text import Parts, split_streams
-from dmbench.experiments._char_rnn_training import Best, Recipe, train
+from dmbench.datasets.text import Parts, Vocabulary, split_streams
+from dmbench.experiments import char_rnn
+from dmbench.experiments._char_rnn_training import Best, Recipe, load, train
 from dmbench.experiments._recurrent import fill
 from dmbench.experiments._training import DivergedError
 from dmbench.harness.errors import ContractError
@@ -351,3 +352,21 @@ class Forgetful(CharRNN):
 def test_a_network_that_forgets_its_state_is_refused():
     with pytest.raises(ContractError, match="scores after a state"):
         check("char_rnn", net=Forgetful)
+
+
+@pytest.mark.parametrize("name", ["gru_2x8", "rnn_1x256", "lstm_3x4"])
+def test_every_model_of_the_table_trains_and_its_weights_are_kept(name, monkeypatch, tmp_path):
+    given = parts()
+    few_chunks = Parts(given.train[:21], given.validation[:6], given.test[:6])
+    monkeypatch.setattr(char_rnn, "read_parts", lambda ctx, recipe: (Vocabulary(bytes(range(V))), few_chunks))
+    ctx = Trial()
+    ctx.subject = lambda part: CharRNN
+    ctx.keep = lambda file, content: (tmp_path / file).write_bytes(content)
+    loss = char_rnn.trained(ctx, name, Recipe(epochs=2, streams=4, steps=5))
+    (path,) = tmp_path.iterdir()
+    assert path.name == f"char_{name}_seed0.safetensors"
+    assert ctx.notes["dropout"] == (0.1 if name == "rnn_1x256" else 0)
+    if name.startswith("lstm"):
+        net, vocabulary = load(path)
+        assert len(vocabulary) == V
+        assert nats(net, few_chunks.test, 5) == loss

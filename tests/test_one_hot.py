@@ -60,3 +60,15 @@ def test_places_that_are_no_inputs_are_refused(layer):
             net(torch.tensor([[0], [wrong]]))
     with pytest.raises(ValueError, match="T at least 1"):
         net(places(0, 3))
+
+
+@pytest.mark.parametrize("kind", [LSTM, GRU])
+def test_a_single_step_without_a_graph_is_the_step_with_one(kind):
+    torch.manual_seed(0)
+    net, x = kind(INPUTS, H).double(), places(1, 3)
+    _, state = net(x)
+    y, after = net(x, state)
+    with torch.no_grad():
+        alone, after_alone = net(x, state)
+    torch.testing.assert_close(alone, y.detach(), rtol=0, atol=1e-14)
+    torch.testing.assert_close(after_alone, after, rtol=0, atol=1e-14)

@@ -16,6 +16,7 @@ from dmbench.experiments._relation_training import (
     Asked,
     Recipe,
     by_subtype,
+    passed,
     right,
     train_on_scenes,
     train_on_stories,
@@ -107,6 +108,8 @@ def test_a_killed_training_ends_as_one_that_was_not(train):
     assert not wanted.training
     assert [point["update"] for point in whole.points] == [3, 6]
     assert set(found) == ({1, 3} if train is on_stories else set(SUBTYPES))
+    told = {"tasks_passed": 0, "mean_right": sum(found.values()) / 2} if train is on_stories else found
+    assert whole.points[-1].items() >= told.items()
 
 
 def test_training_lowers_the_loss():
@@ -153,6 +156,10 @@ def test_stories_right_are_counted_over_all():
     given = encoded.answers.clone()
     given[::3] = (given[::3] + 1) % 6
     assert right(Knows(given, 6), encoded) == pytest.approx(100 * 2 / 3)
+
+
+def test_a_task_is_passed_above_95_percent():
+    assert passed({1: 95.0, 2: 95.1, 3: 0.0, 4: 100.0}) == 2
 
 
 def test_the_majority_is_that_of_the_other_five():

@@ -3,6 +3,7 @@
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load
 
 from dmbench import check
-from dmbench.experiments import _vae_training
+from dmbench.experiments import _autoencoder_pictures, _vae_pictures, _vae_training
 from dmbench.experiments._digits_training import Digits
 from dmbench.experiments._linear_gaussian import LinearGaussian, points, quadrature
 from dmbench.experiments._training import DivergedError
@@ -303,3 +304,50 @@ def test_other_implementations_must_meet_the_contracts():
         check_bound(lambda model, x, noise: elbo(model, x, noise).sum())
     with pytest.raises(ContractError, match=r"encode returned \(5, 3\)"):
         check_net(lambda inputs, hidden, latent: VAE(inputs, hidden, 3))
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """A context whose digits are noise, 20 of each class, and whose networks begin as they are."""
+    images = torch.rand(200, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    digits = Digits(images, torch.arange(200) % 10)
+    for module in (_vae_pictures, _autoencoder_pictures):
+        monkeypatch.setattr(module, "read_digits", lambda ctx, part: digits)
+    nets = {name: VAE(784, (4, 3), latent).eval() for name, latent in (("vae_mnist", 50), ("vae_mnist_plane", 2))}
+    monkeypatch.setattr(_vae_pictures, "_net", lambda ctx, artifact, recipe: nets[artifact])
+    return nets
+
+
+def digits_of(figure):
+    return np.array([axes.images[0].get_array() for axes in figure.axes])
+
+
+def test_made_up_digits_stand_above_the_nearest_training_digits(drawn):
+    made, nearest = np.split(digits_of(_vae_pictures.made_up(None)), 2)
+    train = _vae_pictures.read_digits(None, "train").images[:, 0].numpy()
+    for one, other in zip(made, nearest, strict=True):
+        distances = ((train - one) ** 2).sum((1, 2))
+        assert np.array_equal(other, train[distances.argmin()])
+
+
+def test_ways_begin_and_end_at_the_reconstructions(drawn):
+    rows = np.array([axes.images[0].get_array() for axes in _vae_pictures.reconstructed(None).axes]).reshape(
+        2, 10, 28, 28
+    )
+    ways = np.array([axes.images[0].get_array() for axes in _vae_pictures.between(None).axes]).reshape(-1, 9, 28, 28)
+    for way, (start, end) in zip(ways, _vae_pictures.PAIRS, strict=True):
+        np.testing.assert_allclose(way[0], rows[1, start], rtol=0, atol=1e-6)
+        np.testing.assert_allclose(way[-1], rows[1, end], rtol=0, atol=1e-6)
+
+
+def test_the_plane_has_the_first_value_to_the_right_and_the_second_upwards(drawn):
+    drawn["vae_mnist_plane"].decode = lambda z: z.new_zeros(len(z), 784) + z[:, :1] * 1e-2 + z[:, 1:]
+    image = _vae_pictures.plane(None).axes[0].images[0].get_array()
+    assert image[0, 0] > image[-1, 0]
+    assert image[0, -1] > image[0, 0]
+
+
+def test_more_components_leave_more_of_a_digit(drawn):
+    rows = digits_of(_autoencoder_pictures.reconstructions(None)).reshape(-1, 10, 28, 28)
+    errors = [((row - rows[0]) ** 2).sum() for row in rows[1:]]
+    assert errors == sorted(errors, reverse=True)

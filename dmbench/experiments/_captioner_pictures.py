@@ -52,18 +52,17 @@ def captioned(ctx: Context, seed: int) -> Figure:
     data = Pictured(SHOWN, seed)
     given = eyes(data, ctx.device)
     written = [captions.say(net, given, beams) for beams in (1, BEAMS)]
-    figure = Figure(figsize=(11, 7), layout="constrained")
-    grid: Any = figure.subplots(2, SHOWN // 2)
-    for axes, pixels, objects, *found in zip(grid.flat, data.pixels, data.objects, *written, strict=True):
+    figure = Figure(figsize=(11, 8.2), layout="constrained")
+    grid: Any = figure.subplots(4, SHOWN // 2, height_ratios=(3, 1.4, 3, 1.4))
+    places = zip(grid[::2].flat, grid[1::2].flat, strict=True)  # a scene, and its text below
+    for (axes, text), pixels, objects, *found in zip(places, data.pixels, data.objects, *written, strict=True):
         draw_scene(axes, pixels)
-        lines = [("true", true_captions(objects)[-1])]
-        lines += [(how, caption) for how, caption in zip(("greedy", f"{BEAMS} beams"), found, strict=True)]
-        for row, (how, caption) in enumerate(lines):
+        text.axis("off")
+        lines = {"true": true_captions(objects)[-1]} | dict(zip(("greedy", f"{BEAMS} beams"), found, strict=True))
+        for row, (how, caption) in enumerate(lines.items()):
             colour = "black" if how == "true" else TRUE if is_true(caption, objects) else FALSE
-            text = f"{how}: {caption}".replace(" and ", "\nand ")
-            axes.text(0, -0.04 - 0.17 * row, text, transform=axes.transAxes, va="top", fontsize=9, color=colour)
-    # Room for the text below each picture.
-    figure.get_layout_engine().set(h_pad=0.1, hspace=0.05)  # type: ignore[union-attr,call-arg]
+            said = f"{how}: {caption}".replace(" and ", "\n    and ")
+            text.text(0, 1 - 0.38 * row, said, va="top", fontsize=9, color=colour)
     return figure
 
 

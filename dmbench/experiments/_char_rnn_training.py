@@ -13,16 +13,18 @@ Shapes: T time steps, B streams; parts (T + 1, B).
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import inf, nan
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from dmbench.datasets.text import Parts, Vocabulary, read_war_and_peace, split_streams
 from dmbench.experiments._training import Loop
 from dmbench.harness.experiment import Context
-from dmbench.models.char_rnn import loss_of, nats
+from dmbench.models.char_rnn import CharRNN, loss_of, nats
 from dmbench.optim.gradient_clipping import clip_by_value_
 from dmbench.optim.rmsprop import RMSprop
 
@@ -123,3 +125,14 @@ def keep(ctx: Context, name: str, net: nn.Module, vocabulary: Vocabulary) -> Non
     """Leave the weights in kept/ of the results, with the symbols that they are about."""
     weights = {key: value.detach().cpu().contiguous() for key, value in net.state_dict().items()}
     ctx.keep(f"{name}.safetensors", save(weights, {"symbols": vocabulary.symbols.hex(), "seed": str(ctx.seed)}))
+
+
+def load(path: Path) -> tuple[CharRNN, Vocabulary]:
+    """Return the LSTM and the vocabulary that a training left in a file."""
+    with safe_open(path, "pt") as content:
+        weights = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+        vocabulary = Vocabulary(bytes.fromhex(content.metadata()["symbols"]))
+    layers = sum(name.endswith("weight_hh_l0") for name in weights)
+    net = CharRNN(len(vocabulary), weights["scores.weight"].shape[1], layers)
+    net.load_state_dict(weights)
+    return net.eval(), vocabulary

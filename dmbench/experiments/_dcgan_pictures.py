@@ -49,7 +49,7 @@ def show(folder: Path, weights: str = "") -> list[Path]:
 def digits(ctx: Context) -> Figure:
     """Digits of a small DCGAN, not chosen, and in red frames the training digit that is nearest to each.
 
-    None is a copy of its neighbour.
+    None is a copy of its neighbour. The network has seen each digit only twice: some strokes are none yet.
     """
     found = to_unit(sample(_generator(ctx), SMALL, 30, SEED, ctx.device)).flatten(1)
     return beside_neighbours(found, flat_digits(ctx).train, columns=10)
@@ -59,7 +59,7 @@ def digits(ctx: Context) -> Figure:
 def lines(ctx: Context) -> Figure:
     """Straight lines through the latent space: the first and the last digit of each row are drawn by chance.
 
-    What lies between looks like a digit nearly everywhere.
+    One changes into the other by small steps. The network has seen each digit only twice.
     """
     net = _generator(ctx)
     noise = SMALL.draw(12, ctx.device, seeded(SEED, "lines"))
@@ -71,7 +71,8 @@ def arithmetic(ctx: Context) -> Figure:
     """Latent arithmetic: bold a - thin a + thin b; then what comes of it, and of noise around it within 0.25.
 
     A concept is the mean of the noise of three samples, of 2,000, that a training digit says are an a, with the most or
-    the least ink; the first three digits of a row are drawn from those means.
+    the least ink; the first three digits of a row are drawn from those means. The ink is
+    carried over; of the shape of b, by a network that has seen each digit only twice, some.
     """
     net, flat = _generator(ctx), flat_digits(ctx)
     noise = SMALL.draw(LOOKED_AT, ctx.device, seeded(SEED, "concepts"))

@@ -14,6 +14,7 @@ from safetensors import safe_open
 
 from dmbench.datasets.babi import Story, Vocabulary, encode
 from dmbench.datasets.babi_tasks import generate_babi
+from dmbench.datasets.babi_worlds.people import PEOPLE
 from dmbench.datasets.sort_of_clevr import (
     ANSWERS,
     SUBTYPES,
@@ -107,10 +108,10 @@ def subtypes(ctx: Context) -> Figure:
     axes.plot([p["update"] for p in curve], relational, color=INK, lw=1.2, ls=":", label="relational, mean")
     axes.axhline(FLOORS["closest"], color=INK, lw=0.8, ls="--")
     floor = f"majority of shapes, {FLOORS['closest']:g} %"
-    axes.text(curve[-1]["update"], FLOORS["closest"] - 1, floor, ha="right", va="top", fontsize=8)
+    axes.text(curve[-1]["update"], FLOORS["closest"] - 0.7, floor, ha="right", va="top", fontsize=8)
     axes.set(xlabel="updates", ylabel="% of test questions right", ylim=(None, 101))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8, ncols=2, loc="lower right", bbox_to_anchor=(1, 0.08))
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
@@ -121,7 +122,7 @@ def stories(ctx: Context) -> Figure:
     Behind each sentence a bar: how far the answer's probability falls when the sentence is left out.
     """
     net, vocabulary = read_stories(_only(ctx, "relation_qa1"))
-    chosen = [story for story in generate_babi(1, 60, TEST_SEED + 1) if len(story.facts) in (6, 8)][:SHOWN]
+    chosen = generate_babi(1, 5 * SHOWN, TEST_SEED + 1)[3::5]  # the fourth question of each
     figure = Figure(figsize=(4.1 * SHOWN, 3.6), layout="constrained")
     for axes, story in zip(figure.subplots(1, SHOWN), chosen, strict=True):
         _tell(axes, net, vocabulary, story)
@@ -139,13 +140,18 @@ def _tell(axes: Any, net: StoryRelationNetwork, vocabulary: Vocabulary, story: S
         fall = max(0.0, float(sure[said] - _probabilities(net, vocabulary, left)[said]))
         y = 1 - (row + 0.5) / rows
         axes.barh(y, fall, height=0.7 / rows, color="#fdae6b")
-        axes.text(0.01, y, " ".join(fact).capitalize() + ".", fontsize=9, va="center", color=INK)
+        axes.text(0.01, y, _sentence(fact) + ".", fontsize=9, va="center", color=INK)
     right = answers[said] == story.answer
-    question = " ".join(story.question).capitalize() + "?"
+    question = _sentence(story.question) + "?"
     axes.text(0.01, 1.2 / rows, question, fontsize=10, va="center", weight="bold", color=INK)
     told = f"{answers[said]}, {100 * float(sure[said]):.1f} %" + ("" if right else f"  (it is {story.answer})")
     axes.text(0.01, 0.4 / rows, told, fontsize=10, va="center", weight="bold", color=RIGHT if right else WRONG)
     axes.set(xlim=(0, 1.05), ylim=(0, 1))
+
+
+def _sentence(words: tuple[str, ...]) -> str:
+    first, *rest = (word.capitalize() if word.capitalize() in PEOPLE else word for word in words)
+    return " ".join((first.capitalize(), *rest))
 
 
 @torch.no_grad()

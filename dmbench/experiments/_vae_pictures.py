@@ -6,13 +6,13 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from matplotlib.figure import Figure
 from safetensors.torch import load_file
 from torch import Tensor
 
+from dmbench.experiments._autoencoder_pictures import INK, rows_of_digits
 from dmbench.experiments._digits_training import read_digits
 from dmbench.experiments._vae_training import SHORT, Recipe, trained
 from dmbench.harness.artifacts import Store
@@ -22,10 +22,9 @@ from dmbench.harness.report_pictures import Drawing
 from dmbench.models.vae import VAE
 
 WEIGHTS, PLANE_WEIGHTS = "vae_mnist", "vae_mnist_plane"
-PLANE = replace(SHORT, latent=2)
+PLANE = replace(SHORT, latent=2, stages=((3, 3e-3), (1, 1e-3)), draws=1)
 SHOWN, STEPS, SIDE = 10, 9, 16  # made-up digits, steps between two digits, digits along a side of the plane
 PAIRS = ((3, 1), (8, 6), (7, 4), (9, 0))  # classes that are joined
-INK = {"cmap": "gray_r", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
 
 
 def show(folder: Path) -> list[Path]:
@@ -57,7 +56,7 @@ def made_up(ctx: Context) -> Figure:
         made = torch.sigmoid(net.decode(z))
     train = read_digits(ctx, "train").images.flatten(1)
     nearest = torch.cat([train[(train - one).square().sum(1).argmin()][None] for one in made])
-    return _rows({"made up": made, "nearest in\ntraining": nearest})
+    return rows_of_digits({"made up": made, "nearest in\ntraining": nearest})
 
 
 @picture("mnist", WEIGHTS)
@@ -65,7 +64,9 @@ def reconstructed(ctx: Context) -> Figure:
     """Test digits, the first of each class, and what a variational autoencoder makes of them through 50 values."""
     net, digits = _net(ctx, WEIGHTS, SHORT), _of_each_class(ctx)
     with torch.no_grad():
-        return _rows({"test digit": digits, "recon-\nstruction": torch.sigmoid(net.decode(net.encode(digits)[0]))})
+        return rows_of_digits(
+            {"test digit": digits, "recon-\nstruction": torch.sigmoid(net.decode(net.encode(digits)[0]))}
+        )
 
 
 @picture("mnist", WEIGHTS)
@@ -78,7 +79,7 @@ def between(ctx: Context) -> Figure:
         codes = net.encode(digits)[0]
         for start, end in PAIRS:
             rows[f"{start} to {end}"] = torch.sigmoid(net.decode(codes[start] + share * (codes[end] - codes[start])))
-    return _rows(rows)
+    return rows_of_digits(rows)
 
 
 @picture("mnist", PLANE_WEIGHTS)
@@ -115,20 +116,6 @@ def _of_each_class(ctx: Context) -> Tensor:
     """Return the first test digit of each class, (10, 784)."""
     images, labels = read_digits(ctx, "test")
     return torch.stack([images[labels == label][0].flatten() for label in range(10)])
-
-
-def _rows(rows: dict[str, Tensor]) -> Figure:
-    """Draw rows of digits, (columns, 784) each, with their names."""
-    columns = max(map(len, rows.values()))
-    figure = Figure(figsize=(0.9 * columns + 0.8, 0.95 * len(rows)), layout="constrained")
-    grid: Any = figure.subplots(len(rows), columns, squeeze=False)
-    for axes, (name, digits) in zip(grid, rows.items(), strict=True):
-        for one, digit in zip(axes, digits, strict=True):
-            one.imshow(digit.view(28, 28).numpy(), **INK)
-            one.set(xticks=[], yticks=[])
-            one.spines[:].set_color("#bbbbbb")
-        axes[0].set_ylabel(name, fontsize=9, rotation=0, ha="right", va="center")
-    return figure
 
 
 def main(path: Path) -> None:

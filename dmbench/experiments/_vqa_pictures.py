@@ -84,7 +84,7 @@ def replies(ctx: Context, data: Pictured, questions: list[list[Question]]) -> li
     """Return by scene and question the answers of the network without and of that with the picture."""
     vocabulary = Vocabulary(all_words(), at_least=1)
     eyes = Eyes(scene_cnn())
-    seeing, blind = (VQA(len(vocabulary), len(ANSWERS), features=f, **SMALL) for f in (FEATURES, 0))  # type: ignore[arg-type]
+    seeing, blind = (VQA(len(vocabulary), len(ANSWERS), features=f, **SMALL) for f in (FEATURES, 0))
     files = ctx.files(ARTIFACT)
     for name, path in files.items():
         restore(path, net=blind) if "question" in name else restore(path, eyes=eyes, net=seeing)

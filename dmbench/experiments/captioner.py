@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sacrebleu.metrics.bleu import BLEU
 from torch import Tensor, nn
 
 from dmbench.datasets import coco, flickr8k
@@ -17,6 +16,7 @@ from dmbench.datasets.words import END, START, Batch, Vocabulary
 from dmbench.experiments._scene_training import Eyes, Pictured, Recipe, keep, seen, split, train
 from dmbench.harness.errors import ContractError, UsageError
 from dmbench.harness.experiment import Context, Subject, experiment
+from dmbench.metrics.bleu import bleu
 from dmbench.models.captioner import Captioner, describe, nats
 
 RECIPE = Recipe(updates=1500, batch=64, rate=6e-3)
@@ -228,13 +228,12 @@ def _entropy(test: Pictured) -> float:
 def bleu4(captions: Sequence[str], test: Pictured) -> float:
     """Return BLEU-4 against five true captions of each scene, the first by a fixed shuffle, repeated where fewer."""
     chance = torch.Generator().manual_seed(0)
-    references = []
+    references: list[list[str]] = []
     for objects in test.objects:
         true = true_captions(objects)
         order = torch.randperm(len(true), generator=chance).tolist()
         references.append([true[order[i % len(true)]] for i in range(REFERENCES)])
-    metric = BLEU(tokenize="none", force=True)
-    return float(metric.corpus_score(list(captions), [list(one) for one in zip(*references, strict=True)]).score)
+    return bleu(captions, references, tokenize="none").score
 
 
 @experiment(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dmbench.datasets.text import Vocabulary, read_war_and_peace
-from dmbench.experiments._char_rnn_training import Recipe, keep, read_parts, train
+from dmbench.experiments._char_rnn_training import Recipe, keep, load, read_parts, train
 from dmbench.experiments._recurrent import fill
 from dmbench.harness.errors import ContractError
 from dmbench.harness.experiment import Context, Subject, experiment
@@ -116,6 +116,15 @@ def _two_chunks(net: nn.Module, x: Tensor) -> list[Tensor]:
     _, state = loss_of(net, x[:10], x[1:11])
     loss, _ = loss_of(net, x[10:20], x[11:21], state)
     return [loss.detach(), *torch.autograd.grad(loss, list(net.parameters()))]
+
+
+@experiment("kept_test_loss", tier="quick", artifacts=("war_and_peace", "char_lstm_1x128"))
+def kept(ctx: Context) -> dict[str, float]:
+    """Score the committed network, one layer of 128 LSTM units, on the test part."""
+    (path,) = ctx.files("char_lstm_1x128").values()
+    net, _ = load(path)
+    _, parts = read_parts(ctx, RECIPE)
+    return {"kept_test_loss": nats(net.to(ctx.device), parts.test, RECIPE.steps)}
 
 
 @experiment("lstm_1x128", tier="slow", artifacts=("war_and_peace",), subjects=(NET,), seeds=3)

@@ -55,7 +55,8 @@ class GRU(Recurrent):
         (h,) = state
         if b_ih is None or b_hh is None:
             b_ih = b_hh = w_ih.new_zeros(len(w_ih))
-        if self.fused and self.reset_after:
+        # Of a single time step, as when a text is written, packing the weights would be most of the cost.
+        if self.fused and self.reset_after and (len(x) > 1 or torch.is_grad_enabled()):
             y = Fused.apply(x, h, w_ih, w_hh, b_ih, b_hh)  # type: ignore[no-untyped-call]
         else:
             y = loop(x, h, w_ih, w_hh, b_ih, b_hh, self.reset_after)

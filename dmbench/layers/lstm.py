@@ -48,7 +48,8 @@ class LSTM(Recurrent):
         """Run one direction."""
         h, c = state
         bias = w_ih.new_zeros(len(w_ih)) if b_ih is None or b_hh is None else b_ih + b_hh
-        if not self.fused:
+        if not self.fused or (len(x) == 1 and not torch.is_grad_enabled()):
+            # Of a single time step, as when a text is written, packing the weights would be most of the cost.
             return loop(x, h, c, w_ih, w_hh, bias)
         y, c = Fused.apply(x, h, c, w_ih, w_hh, bias)  # type: ignore[no-untyped-call]
         return y, (y[-1], c)

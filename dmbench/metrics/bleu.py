@@ -22,18 +22,26 @@ class Bleu(NamedTuple):
 
 
 def bleu(
-    translations: Sequence[str], references: Sequence[str], *, lowercase: bool = False, tokenize: str = "13a"
+    translations: Sequence[str],
+    references: Sequence[str] | Sequence[Sequence[str]],
+    *,
+    lowercase: bool = False,
+    tokenize: str = "13a",
 ) -> Bleu:
-    """Score translations, one reference each; both as plain text, not split into words.
+    """Score translations; all as plain text, not split into words.
 
+    references: one for each translation, or a list for each, all of the same length.
     lowercase: ignore case. tokenize: sacrebleu's: "13a" is that of WMT, "none" splits at spaces.
 
-    Raises: ValueError: there is nothing to score, the numbers of lines differ, or sacrebleu knows no such tokeniser.
+    Raises: ValueError: there is nothing to score, numbers differ, or sacrebleu knows no such tokeniser.
     """
     if len(translations) != len(references) or not references:
         raise ValueError(f"need a reference for each translation: {len(translations)}, {len(references)} references")
+    several = [[one] if isinstance(one, str) else list(one) for one in references]
+    if len({len(ones) for ones in several}) > 1 or not several[0]:
+        raise ValueError(f"need as many references for each translation: {sorted({len(ones) for ones in several})}")
     if tokenize not in BLEU.TOKENIZERS:
         raise ValueError(f"tokenize must be one of {', '.join(BLEU.TOKENIZERS)}: {tokenize}")
     metric = BLEU(lowercase=lowercase, tokenize=tokenize, force=True)
-    found = metric.corpus_score(list(translations), [list(references)])
+    found = metric.corpus_score(list(translations), [list(column) for column in zip(*several, strict=True)])
     return Bleu(found.score, tuple(found.precisions), found.bp, str(metric.get_signature()))

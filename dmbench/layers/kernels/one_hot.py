@@ -22,7 +22,10 @@ def project(x: Tensor, w: Tensor, bias: Tensor | None) -> Tensor:
     """Return x @ w.T + bias, (T, B, R), with a graph. x: (T, B, I), or places (T, B). w: (R, I)."""
     if not is_place(x):
         return linear(x, w, bias)
-    return embedding(x, w.T if bias is None else w.T + bias)
+    if bias is None or x.numel() < w.shape[1]:  # fewer additions than to all of w
+        rows = embedding(x, w.T)
+        return rows if bias is None else rows + bias
+    return embedding(x, w.T + bias)
 
 
 def project_without_graph(x: Tensor, w: Tensor, bias: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""Neural architecture search: spaces, and strategies that search them."""

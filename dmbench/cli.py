@@ -40,7 +40,10 @@ data = typer.Typer(help="Data and weights: list, fetch, verify.", no_args_is_hel
 app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")
 
-Stems = Annotated[list[str] | None, typer.Argument(help="Stems, as in `dmbench list`; all if none is named.")]
+Stems = Annotated[
+    list[str] | None,
+    typer.Argument(help="Stems, as in `dmbench list`, or a folder of them, such as layers; all if none is named."),
+]
 SIDE = "A commit, a results folder, or an implementation that was measured: dmbench, or NAME=module:attribute."
 Results = Annotated[Path | None, typer.Option("--results", help="Folder with measured/ and tables/.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for machines.")]
@@ -128,6 +131,12 @@ def run(
         int | None,
         typer.Option(min=1, help="Processes [default: for many quick tasks on a CPU, as many as cores; else 1]."),
     ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Measure on the workers of a dask.distributed scheduler: tcp://host:8786.")
+    ] = None,
+    cluster: Annotated[
+        int | None, typer.Option(min=1, help="Measure on so many dask.distributed workers started on this machine.")
+    ] = None,
     resume: Annotated[
         bool | None,
         typer.Option(
@@ -142,12 +151,16 @@ def run(
 ) -> None:
     """Measure numbers, record them, and print what they say."""
     from dmbench.harness import runner
+    from dmbench.harness.cluster import Where
     from dmbench.harness.device import pick_device
     from dmbench.harness.environment import environment
     from dmbench.harness.listing import verdict_row
     from dmbench.harness.measure import Settings, Task
     from dmbench.harness.terminal import Bars, Lines, print_verdicts
 
+    if (workers is not None) + (scheduler is not None) + (cluster is not None) > 1:
+        raise UsageError("--workers, --cluster and --scheduler say the same thing: give one of them")
+    where = Where(scheduler or "", cluster or 0) if scheduler or cluster else None
     papers = discovery.papers()
     given = subjects.parse(impl or [])
     tiers = tuple(tier or (["all"] if number else ["quick"]))
@@ -164,11 +177,12 @@ def run(
         raise UsageError("no number has these stems, tiers, patterns and parts together: dmbench list STEM")
     artifacts.Store.from_environment()
     try:
-        picked = pick_device(device)
+        picked = pick_device(device if where is None or device == "auto" else "cpu")
     except ValueError as error:
         raise UsageError(f"--device {device}: {error}") from error
     folder = paths.results_folder(results, own=not given)
-    settings = Settings(folder, str(picked), given, resume, uuid.uuid4().hex[:12])
+    measured_on = str(picked) if where is None or device == "auto" else device
+    settings = Settings(folder, measured_on, given, resume, uuid.uuid4().hex[:12])
     console = _console(stderr=as_json)
     tasks = runner.plan(chosen, seeds)
     before, problems = records.read(settings.results, selection.stems)
@@ -178,7 +192,7 @@ def run(
     with listener if isinstance(listener, Bars) else nullcontext():
         try:
             count = workers or runner.processes(tasks, settings.device)
-            done = runner.run(chosen, settings, seeds=seeds, workers=count, listener=listener)
+            done = runner.run(chosen, settings, seeds=seeds, workers=count, cluster=where, listener=listener)
         except KeyboardInterrupt:
             listener.__exit__() if isinstance(listener, Bars) else None
             _fail("interrupted; what was measured is recorded, and --resume goes on from there", INTERRUPTED)
@@ -275,6 +289,23 @@ def compare(
     else:
         print_comparison(comparison, _console())
     raise typer.Exit(comparison.exit_code())
+
+
+@app.command()
+def merge(
+    folders: Annotated[list[Path], typer.Argument(help="Results folders, of other machines say.")],
+    results: Results = None,
+) -> None:
+    """Add the records of other results folders to this one's; what it has already does not count twice."""
+    from dmbench.harness.merging import merge as join
+
+    into = paths.results_folder(results)
+    merged = join(folders, into)
+    for line in merged.problems:
+        print(f"dmbench: {line}", file=sys.stderr)
+    kept = f", {merged.files} kept files" if merged.files else ""
+    _say(f"{merged.added} records added{kept}, {merged.there} were there: {paths.shown(into)}", _console())
+    raise typer.Exit(NOT_FINE if merged.problems else FINE)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

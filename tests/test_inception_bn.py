@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from dmbench import check
-from dmbench.experiments._layer_tables import multiplications, outputs, parameters, weighted_layers
+from dmbench.experiments._layer_table import multiply_adds, outputs, parameters, weighted_layers
 from dmbench.harness.errors import ContractError
 from dmbench.models.inception_bn import MODULES, Conv, Inception, InceptionBN, Widths
 
@@ -105,7 +105,7 @@ def test_gradients(widths):
 def test_with_the_projections_as_printed_4e_no_longer_has_1024_channels():
     with torch.device("meta"):
         net = InceptionBN(pool_4cd=128)
-    found = [shape[1] for shape in outputs(net, net.inception.values(), (1, 3, 224, 224))]
+    found = [shape[0] for shape in outputs(net, net.inception.values(), (3, 224, 224))]
     assert found[5:8] == [608, 608, 1056]
 
 
@@ -119,8 +119,8 @@ def test_plain_or_separable_the_first_layer_differs_by_its_weights_alone():
 def test_multiplications_are_those_by_hand():
     module = Inception(5, PASSING)
     by_hand = 5 * 3 * 24 + 9 * 3 * 4 * 6 + 5 * 2 * 24 + 9 * 2 * 3 * 24 + 9 * 3 * 3 * 6
-    assert multiplications(module, (1, 5, 6, 4)) == by_hand
-    assert multiplications(torch.nn.Linear(7, 3), (1, 7)) == 21
+    assert multiply_adds(module, (5, 6, 4)) == by_hand
+    assert multiply_adds(torch.nn.Linear(7, 3), (7,)) == 21
 
 
 def test_no_convolution_has_a_bias_and_each_is_normalised():

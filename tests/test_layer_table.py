@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from dmbench.experiments._layer_table import depth, layers, multiply_adds
+from dmbench.experiments._layer_table import depth, layers, multiply_adds, outputs, parameters, weighted_layers
 
 
 class Branches(nn.Module):
@@ -34,9 +34,17 @@ def test_layers_are_counted_as_by_hand_and_groups_sum_theirs():
     assert (found["head"].result, found["head"].multiply_adds) == ((5,), 30)
     whole = found[""]
     assert whole.weights + whole.biases == sum(p.numel() for p in Branches().parameters())
-    assert whole.multiply_adds == multiply_adds(Branches, (2, 7, 9)) == 6 * 63 + 84 * 63 + 81 * 12 + 30
+    assert whole.multiply_adds == multiply_adds(Branches(), (2, 7, 9)) == 6 * 63 + 84 * 63 + 81 * 12 + 30
 
 
 def test_the_depth_is_that_of_the_longest_way():
     assert depth(Branches, (2, 7, 9)) == 4
     assert depth(lambda: nn.Sequential(nn.Flatten(), nn.Linear(8, 8), nn.ReLU()), (2, 2, 2)) == 1
+
+
+def test_a_network_that_has_values_is_counted_where_it_is():
+    net = Branches()
+    assert outputs(net, (net.last, net.head, net), (2, 7, 9)) == [(3, 3, 4), (5,), (5,)]
+    assert parameters(net) == 6 + 3 + 72 + 12 + 3 + 81 + 3 + 30 + 5
+    assert weighted_layers(net) == 5
+    assert not any(module._forward_hooks for module in net.modules())

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from dmbench import check
-from dmbench.experiments._layer_tables import parameters
+from dmbench.experiments._layer_table import parameters
 from dmbench.harness.errors import ContractError
 from dmbench.models.prelu_net import LAYOUTS, Layout, PReLUNet, Pyramid, init_as_paper
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from dmbench import check
 from dmbench.experiments._activations import activations_by_depth, moments_by_depth
 from dmbench.experiments._selu_pictures import histograms_through_depth, moments_through_depth
+from dmbench.experiments.selu import DROPOUT
 from dmbench.harness.errors import ContractError
-from dmbench.layers.selu import ALPHA, LAMBDA, SELU, constants, moments, selu
+from dmbench.layers.selu import ALPHA, LAMBDA, SELU, AlphaDropout, alpha_dropout, constants, moments, selu
 from tests import activations
 from tests.activations import noise
 
@@ -149,3 +150,66 @@ def test_the_pictures_show_four_units_by_depth(artifact):
     assert 0.8 < selu_variance < 1.5
     assert max(others) < 0.1
     assert len(histograms_through_depth(ctx).axes) == 16
+
+
+@few
+@given(st.floats(0.01, 0.9), st.integers(0, 9))
+def test_alpha_dropout_is_section_3_value_by_value_by_the_mask_that_torch_draws(p, seed):
+    x, low, q = noise(6, 5, seed=seed), -1.7580993408473766, 1 - p
+    torch.manual_seed(seed)
+    kept = torch.empty(6, 5, dtype=torch.float64).bernoulli_(q)
+    a = (q + low**2 * q * (1 - q)) ** -0.5
+    b = -a * (1 - q) * low
+    expected = [a * (v if d else low) + b for v, d in zip(x.flatten().tolist(), kept.flatten().tolist(), strict=True)]
+    for function in (alpha_dropout, torch.nn.functional.alpha_dropout):
+        torch.manual_seed(seed)
+        assert function(x, p, True).flatten().tolist() == pytest.approx(expected, abs=1e-13)
+
+
+@pytest.mark.parametrize("p", [0.05, 0.1, 0.5])
+def test_alpha_dropout_keeps_mean_0_and_variance_1_of_a_selu_layer_and_plain_dropout_does_not(p):
+    torch.manual_seed(0)
+    x = selu(torch.randn(400_000, dtype=torch.float64))
+    y = alpha_dropout(x, p, True)
+    assert (y.mean().item(), y.var().item()) == pytest.approx((0, 1), abs=0.01)
+    assert torch.nn.functional.dropout(x, p).var().item() > 1 + 0.9 * p
+
+
+def test_alpha_dropout_passes_the_gradient_where_values_are_kept():
+    x = noise(8, 7).requires_grad_()
+    generator = torch.Generator()
+    y = alpha_dropout(x, 0.3, True, generator=generator.manual_seed(1))
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    a = (0.7 + 1.7580993408473766**2 * 0.7 * 0.3) ** -0.5
+    assert gradient.unique().tolist() == pytest.approx([0, a], abs=1e-15)
+
+    def again(x):
+        return alpha_dropout(x, 0.3, True, generator=generator.manual_seed(1))
+
+    assert torch.autograd.gradcheck(again, (x,))
+
+
+def test_alpha_dropout_does_nothing_at_test_time_or_with_probability_0():
+    x, layer = noise(3, 4), AlphaDropout(0.4)
+    assert layer.eval()(x) is x
+    assert alpha_dropout(x, 0.0, True) is x
+    torch.manual_seed(2)
+    expected = layer.train()(x)
+    torch.manual_seed(2)
+    torch.testing.assert_close(alpha_dropout(x, 0.4, True), expected, rtol=0, atol=0)
+    assert repr(layer) == "AlphaDropout(p=0.4)"
+
+
+@pytest.mark.parametrize("p", [1.0, -0.1, math.nan])
+def test_alpha_dropout_refuses_a_probability_out_of_range_and_whole_numbers(p):
+    for call in (lambda: AlphaDropout(p), lambda: alpha_dropout(torch.zeros(2), p, True)):
+        with pytest.raises(ValueError, match=f"need a probability of dropping p, 0 <= p < 1: {p}"):
+            call()
+    with pytest.raises(TypeError, match="need a floating-point input, convert first: torch.int64"):
+        alpha_dropout(torch.ones(2, dtype=torch.int64), 0.1, True)
+
+
+def test_dropouts_that_drop_to_zero_are_measured_and_those_to_several_values_refused():
+    assert check("selu", numbers="dropout_*", alpha_dropout="torch.nn.functional:alpha_dropout")
+    with pytest.raises(ContractError, match="changes x at test time"):
+        DROPOUT.check(lambda x, p, training: x / 2)

@@ -27,6 +27,7 @@ few = settings(deadline=None, max_examples=20, derandomize=True)
 sides = st.integers(1, 4)
 DTYPES = {torch.float64: 1e-13, torch.float32: 1e-5, torch.float16: 4e-3, torch.bfloat16: 4e-2}
 REDUCTIONS = pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+ZERO, Y = torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64)
 FORWARD_MODE = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # of torch itself
 
 
@@ -127,6 +128,67 @@ def test_torchs_cross_entropy_agrees_in_every_shape_and_dtype(shape, reduction, 
             )  # fmt: skip
 
 
+@few
+@given(sides, st.integers(2, 4), st.sampled_from([0.0, 0.1, 1.0]), st.sampled_from([None, -100, 1]))
+def test_weights_and_an_ignored_class_are_the_definition_as_loops(rows, count, epsilon, ignored):
+    x, y, weight = noise(rows, count), classes(rows, count=count), noise(count, seed=3).abs()
+    if ignored == -100:
+        y[::2] = ignored
+    options = {"weight": weight, "ignore_index": ignored}
+    found = cross_entropy(x, y, **options, label_smoothing=epsilon, reduction="none")
+    losses, shares = [], []
+    for n in range(rows):
+        p, right = powers(x[n].tolist()), int(y[n])
+        target = [(1 - epsilon) * (k == right) + epsilon / count for k in range(count)]
+        loss = -sum(w * t * math.log(pk) for w, t, pk in zip(weight.tolist(), target, p, strict=True))
+        losses.append(0.0 if right == ignored else loss)
+        shares.append(0.0 if right == ignored else weight[right].item())
+    assert found.tolist() == pytest.approx(losses, abs=1e-13)
+    total = cross_entropy(x, y, **options, label_smoothing=epsilon, reduction="sum")
+    assert total.item() == pytest.approx(sum(losses), abs=1e-13)
+    mean = cross_entropy(x, y, **options, label_smoothing=epsilon)
+    if sum(shares):
+        assert mean.item() == pytest.approx(sum(losses) / sum(shares), rel=1e-12)
+    else:
+        assert mean.isnan()
+    if not epsilon:
+        torch.testing.assert_close(nll_loss(log_softmax(x, 1), y, **options), mean, rtol=0, atol=1e-13, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 4, 3, 2)])
+@REDUCTIONS
+def test_torchs_cross_entropy_agrees_with_weights_and_an_ignored_class(shape, reduction, dtype):
+    count = shape[1] if len(shape) > 1 else shape[0]
+    y = classes(*(shape[:1] if len(shape) > 1 else ()), *shape[2:], count=count)
+    weight = torch.tensor([0.5, 2.0, 0.0, 1.5], dtype=dtype)
+    for smoothing in (0.0, 0.2):
+        for more in ({}, {"weight": weight}, {"ignore_index": 2}, {"weight": weight, "ignore_index": 2}):
+            options = {**more, "label_smoothing": smoothing, "reduction": reduction}
+            compare(
+                lambda x, t, o=options: cross_entropy(x, t, **o),
+                lambda x, t, o=options: F.cross_entropy(x, t, **o),
+                dtype, noise(*shape), y,
+            )  # fmt: skip
+        if len(shape) > 1:
+            options = {"weight": weight, "label_smoothing": smoothing, "reduction": reduction}
+            compare(
+                lambda x, t, o=options: cross_entropy(x, t, **o),
+                lambda x, t, o=options: F.cross_entropy(x, t, **o),
+                dtype, noise(*shape), distributions(*shape).to(dtype),
+            )  # fmt: skip
+
+
+def test_an_ignored_example_has_no_gradient_and_whole_batches_of_them_no_mean():
+    x = noise(3, 4).requires_grad_()
+    cross_entropy(x, torch.tensor([1, -100, 2]), ignore_index=-100, label_smoothing=0.1).backward()
+    assert not x.grad[1].any()
+    assert x.grad[0].any()
+    y = torch.full((3,), -100)
+    assert cross_entropy(x, y, ignore_index=-100).isnan()
+    assert cross_entropy(x, y, ignore_index=-100, reduction="sum").item() == 0
+
+
 @REDUCTIONS
 def test_torchs_other_losses_agree(reduction):
     x, q, y = noise(5, 4), distributions(5, 4), classes(5, count=4)
@@ -156,6 +218,7 @@ def test_gradients_of_first_and_second_order_and_in_forward_mode():
         lambda x: log_softmax(x, 0),
         lambda x: cross_entropy(x, y, label_smoothing=0.1),
         lambda x: cross_entropy(x, q),
+        lambda x: cross_entropy(x, y, weight=q[0], ignore_index=int(y[0]), label_smoothing=0.1, reduction="sum"),
         lambda x: binary_cross_entropy(torch.sigmoid(x), q),
         lambda x: binary_cross_entropy_with_logits(x, q),
         lambda x: hinge(x, y),
@@ -246,6 +309,12 @@ def test_classes_that_are_none_are_refused_with_the_value(bad):
         (lambda: cross_entropy(torch.zeros(1, 2), torch.full((1, 2), 0.25)), "need probabilities of sum 1: 0.5"),
         (lambda: cross_entropy(torch.zeros(1, 2), torch.tensor([0]), label_smoothing=1.5), "label_smoothing .* 1: 1.5"),
         (lambda: cross_entropy(torch.zeros(1, 2), torch.tensor([0]), reduction="max"), "mean, sum or none: max"),
+        (lambda: cross_entropy(ZERO, Y, weight=torch.ones(2)), r"need a weight for each of 3 classes: \(2,\)"),
+        (lambda: cross_entropy(ZERO, Y, weight=torch.tensor([1.0, -0.5, 1.0])), "need weights of at least 0: -0.5"),
+        (lambda: cross_entropy(ZERO, Y, weight=torch.tensor([1.0, math.nan, 1.0])), "need weights of at least 0: nan"),
+        (lambda: cross_entropy(ZERO, ZERO + 1 / 3, ignore_index=2), "use weight: ignore_index 2"),
+        (lambda: cross_entropy(ZERO, Y - 1, ignore_index=-100), "need classes from 0 to 2: -1"),
+        (lambda: nll_loss(ZERO, Y, weight=torch.ones(4)), r"need a weight for each of 3 classes: \(4,\)"),
         (lambda: cross_entropy(torch.zeros(2, 3), torch.tensor([[0, 0]])), r"need classes \(2,\) for scores"),
         (lambda: cross_entropy(torch.zeros(2, 3), torch.zeros(2, 2)), r"need a target of shape \(2, 3\): \(2, 2\)"),
         (lambda: cross_entropy(torch.zeros(()), torch.tensor(0)), "need classes"),
@@ -265,6 +334,8 @@ def test_dtypes_that_do_not_fit_are_refused():
         softmax(torch.ones(2, 2, dtype=torch.int64), 1)
     with pytest.raises(TypeError, match="need classes in int64, or probabilities: torch.int32"):
         cross_entropy(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int32))
+    with pytest.raises(TypeError, match="need weights as the scores, torch.float32 on cpu: torch.float64"):
+        cross_entropy(ZERO, Y, weight=torch.ones(3).double())
     with pytest.raises(TypeError, match="need a target as the input, torch.float32 on cpu: torch.float64"):
         squared_error(torch.zeros(2), torch.zeros(2).double())
 

@@ -1,12 +1,12 @@
 """What a network's layers take and give: sizes, weights, multiply-adds, and how many lie one behind the other.
 
-Computed on torch's meta device, which knows shapes and no values. A multiply-add is one multiplication of a
+Best counted on torch's meta device, which knows shapes and no values. A multiply-add is one multiplication of a
 convolution or a linear layer with the addition that follows; biases, rectifiers, poolings and normalisations are not
 counted.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,22 +29,28 @@ class Layer:
 
 
 def layers(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> dict[str, Layer]:
+    """Return `counted` of a network that is built on the meta device."""
+    with torch.device("meta"):
+        return counted(build(), shape)
+
+
+def counted(net: nn.Module, shape: tuple[int, ...]) -> dict[str, Layer]:
     """Return every module of a network by its name, the whole by ""; a group sums what is in it.
 
     shape: of one picture, (C, H, W).
     """
-    with torch.device("meta"):
-        net = build().eval()
-        found: dict[str, Layer] = {}
-        hooks = [
-            module.register_forward_hook(lambda m, given, result, name=name: _add(found, name, m, given[0], result))
-            for name, module in net.named_modules()
-            if not isinstance(module, nn.ModuleDict | nn.ModuleList | nn.Dropout)
-        ]
+    found: dict[str, Layer] = {}
+    hooks = [
+        module.register_forward_hook(lambda m, given, result, name=name: _add(found, name, m, given[0], result))
+        for name, module in net.named_modules()
+        if not isinstance(module, nn.ModuleDict | nn.ModuleList | nn.Dropout)
+    ]
+    try:
         with torch.no_grad():
-            net(torch.empty(1, *shape))
-    for hook in hooks:
-        hook.remove()
+            net.eval()(torch.empty(1, *shape, device=next(net.parameters()).device))
+    finally:
+        for hook in hooks:
+            hook.remove()
     return {name: _with_parts(layer, found) for name, layer in found.items()}
 
 
@@ -64,9 +70,26 @@ def _with_parts(layer: Layer, found: dict[str, Layer]) -> Layer:
     return Layer(layer.name, layer.given, layer.result, **sums)
 
 
-def multiply_adds(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> int:
+def multiply_adds(net: nn.Module, shape: tuple[int, ...]) -> int:
     """Return the multiply-adds of one picture through the whole network."""
-    return layers(build, shape)[""].multiply_adds
+    return counted(net, shape)[""].multiply_adds
+
+
+def outputs(net: nn.Module, parts: Iterable[nn.Module], shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Return what parts of a network give for a picture (C, H, W), each (C, H, W) or (C)."""
+    names = {module: name for name, module in net.named_modules()}
+    table = counted(net, shape)
+    return [table[names[part]].result for part in parts]
+
+
+def parameters(net: nn.Module) -> int:
+    """Count learned values, those of normalisations and rectifiers too."""
+    return sum(p.numel() for p in net.parameters())
+
+
+def weighted_layers(net: nn.Module) -> int:
+    """Count convolutions and linear layers."""
+    return sum(isinstance(module, WEIGHTED) for module in net.modules())
 
 
 def depth(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> int:

@@ -32,7 +32,7 @@ class Recipe:
 
 # Densities as in the tables of section 4.1.
 LENET300 = Recipe({"fc1": 0.08, "fc2": 0.09, "fc3": 0.26}, epochs=15, rounds=(6, 8, 16), rate=0.1)
-LENET5 = Recipe({"conv1": 0.66, "conv2": 0.12, "fc1": 0.08, "fc2": 0.19}, epochs=5, rounds=(2, 4), rate=0.05)
+LENET5 = Recipe({"conv1": 0.66, "conv2": 0.12, "fc1": 0.08, "fc2": 0.19}, epochs=5, rounds=(4, 12), rate=0.05)
 
 
 def trained(ctx: Context, net: nn.Module, recipe: Recipe, name: str) -> dict[str, float | list[float]]:

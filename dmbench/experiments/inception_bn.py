@@ -5,19 +5,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dmbench.experiments._layer_tables import multiplications, outputs, parameters
+from dmbench.experiments._layer_table import multiply_adds, outputs, parameters
 from dmbench.harness.errors import ContractError
 from dmbench.harness.experiment import Context, Subject, experiment
 from dmbench.models.inception_bn import MODULES, InceptionBN, Widths
 
-PICTURE = (1, 3, 224, 224)
+PICTURE = (3, 224, 224)
 
 
 def check_network(build: Any) -> None:
     """Raise ContractError unless build() gives 1,000 scores a picture and holds its ten modules."""
     with torch.device("meta"):
         net = build()
-        scores = net.eval()(torch.empty(PICTURE))
+        scores = net.eval()(torch.empty(1, *PICTURE))
     if not isinstance(scores, Tensor) or scores.shape != (1, 1000):
         raise ContractError(f"returned {tuple(getattr(scores, 'shape', ()))}, not shape (1, 1000)")
     if list(getattr(net, "inception", ())) != list(MODULES):
@@ -46,7 +46,7 @@ def size(ctx: Context) -> dict[str, float]:
     return {
         "parameters": parameters(net) / 1e6,
         "fully_connected": sum(isinstance(module, nn.Linear) for module in net.modules()),
-        "billion_multiplications": multiplications(net, PICTURE) / 1e9,
+        "billion_multiplications": multiply_adds(net, PICTURE) / 1e9,
     }
 
 
@@ -55,7 +55,7 @@ def sizes(ctx: Context) -> dict[str, list[float]]:
     """Follow a picture through the ten modules: output channels and size of the map."""
     net = network(ctx)
     shapes = outputs(net, net.inception.values(), PICTURE)
-    return {"channels": [float(s[1]) for s in shapes], "sides": [float(s[-1]) for s in shapes]}
+    return {"channels": [float(s[0]) for s in shapes], "sides": [float(s[-1]) for s in shapes]}
 
 
 @experiment("stem", tier="quick")
@@ -64,7 +64,7 @@ def stem(ctx: Context) -> dict[str, list[float]]:
     with torch.device("meta"):
         net = InceptionBN()
     shapes = outputs(net, (net.conv1, net.conv2), PICTURE)
-    return {"stem": [float(value) for s in shapes for value in (s[-1], s[1])]}
+    return {"stem": [float(value) for s in shapes for value in (s[-1], s[0])]}
 
 
 COLUMNS = {

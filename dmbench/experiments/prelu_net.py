@@ -5,18 +5,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dmbench.experiments._layer_tables import multiplications, outputs, parameters, weighted_layers
+from dmbench.experiments._layer_table import multiply_adds, outputs, parameters, weighted_layers
 from dmbench.harness.errors import ContractError
 from dmbench.harness.experiment import Context, Subject, experiment
 from dmbench.models.prelu_net import LAYOUTS, PReLUNet, Pyramid
 
-PICTURE = (1, 3, 224, 224)
+PICTURE = (3, 224, 224)
 
 
 def check_network(build: Any) -> None:
     """Raise ContractError unless build("small", "relu") gives 1,000 scores a picture."""
     with torch.device("meta"):
-        scores = build("small", "relu").eval()(torch.empty(PICTURE))
+        scores = build("small", "relu").eval()(torch.empty(1, *PICTURE))
     if not isinstance(scores, Tensor) or scores.shape != (1, 1000):
         raise ContractError(f"returned {tuple(getattr(scores, 'shape', ()))}, not shape (1, 1000)")
 
@@ -45,13 +45,13 @@ def layers(ctx: Context, layout: str) -> dict[str, float]:
 @experiment("complexity_{layout}", tier="quick", subjects=(NETWORK,), over={"layout": ("vgg_19", "a", "b", "c")})
 def complexity(ctx: Context, layout: str) -> dict[str, float]:
     """Count the multiply-adds of one picture, of convolutions and linear layers, in units of 10^10."""
-    return {f"complexity_{layout}": multiplications(network(ctx, layout), PICTURE) / 1e10}
+    return {f"complexity_{layout}": multiply_adds(network(ctx, layout), PICTURE) / 1e10}
 
 
 @experiment("complexity_c_over_b", tier="quick", subjects=(NETWORK,))
 def wider(ctx: Context) -> dict[str, float]:
     """Compare the multiply-adds of C with those of B."""
-    c, b = (multiplications(network(ctx, layout), PICTURE) for layout in ("c", "b"))
+    c, b = (multiply_adds(network(ctx, layout), PICTURE) for layout in ("c", "b"))
     return {"complexity_c_over_b": c / b}
 
 

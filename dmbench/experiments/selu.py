@@ -10,7 +10,7 @@ from dmbench.experiments._activations import KEPT, activations_by_depth, moments
 from dmbench.experiments._functions import Case, difference, subject
 from dmbench.harness.errors import ContractError
 from dmbench.harness.experiment import Context, Subject, experiment
-from dmbench.layers.selu import constants, moments, selu
+from dmbench.layers.selu import alpha_dropout, constants, moments, selu
 
 CASE: Case = ([(7, 5, 6)], {})
 LAYER = subject("selu", selu, F.selu, CASE)
@@ -40,6 +40,24 @@ MAPPING = Subject(
     "differentiable",
     check=check_moments,
 )
+
+
+def check_dropout(function: object) -> None:
+    """Raise ContractError unless it keeps the shape, and returns its input at test time."""
+    x = torch.rand(7, 5)
+    y, same = function(x, 0.1, True), function(x, 0.1, False)  # type: ignore[operator]
+    if not isinstance(y, Tensor) or y.shape != x.shape or not torch.equal(same, x):
+        raise ContractError(f"returned {tuple(getattr(y, 'shape', ()))}, not shape (7, 5), or changes x at test time")
+
+
+DROPOUT = Subject(
+    name="alpha_dropout",
+    default=alpha_dropout,
+    contract="f(x, p, training) drops values of x each by itself, drawn by torch, as torch.nn.functional.alpha_dropout",
+    check=check_dropout,
+)
+RATES = (0.05, 0.1, 0.5)  # the paper's two, and torch's own
+DRAWS = 1000  # values dropped or kept: none of a kind has a chance of 1e-22
 
 
 @experiment("alpha", "scale", tier="quick")
@@ -127,6 +145,44 @@ def depth_normal(ctx: Context) -> dict[str, list[float]]:
 def depth_mnist(ctx: Context) -> dict[str, list[float]]:
     """Send standardised digits through 32 layers; mean and variance of all activations after 8, 16, 24 and 32."""
     return depth(ctx, "mnist")
+
+
+@experiment("dropped_value", "dropout_mean", "dropout_variance", tier="quick", subjects=(DROPOUT,))
+def dropped(ctx: Context) -> dict[str, list[float]]:
+    """Read off what alpha dropout does to values; mean and variance behind it, of values of mean 0 and variance 1."""
+    found: dict[str, list[float]] = {"dropped_value": [], "dropout_mean": [], "dropout_variance": []}
+    for p in RATES:
+        low, slope, shift = read_off(ctx, p)
+        found["dropped_value"].append((low - shift) / slope)
+        mean = (1 - p) * shift + p * low
+        found["dropout_mean"].append(mean)
+        found["dropout_variance"].append((1 - p) * (slope**2 + shift**2) + p * low**2 - mean**2)
+    return found
+
+
+def read_off(ctx: Context, p: float) -> tuple[float, float, float]:
+    """Return what a dropped value becomes, and slope and shift of one that is kept: y = slope x + shift."""
+    both = []
+    for value in (0.0, 1.0):
+        x = torch.full((DRAWS,), value, dtype=torch.float64, device=ctx.device)
+        both.append(ctx.subject("alpha_dropout")(x, p, True).unique().tolist())
+    (low, shift), (also_low, kept) = both
+    if abs(low - also_low) > 1e-12:
+        raise ContractError(f"drops 0 to {low:g} and 1 to {also_low:g}, not to one value")
+    return low, kept - shift, shift
+
+
+@experiment("difference_dropout", tier="quick", subjects=(DROPOUT,))
+def dropped_torch(ctx: Context) -> dict[str, float]:
+    """Compare alpha dropout with torch's after the same seed in float64, result and gradient."""
+    x = torch.randn(50, 40, dtype=torch.float64).requires_grad_()
+    found = []
+    for function in (ctx.subject("alpha_dropout"), F.alpha_dropout):
+        torch.manual_seed(ctx.seed or 0)
+        y = function(x, 0.1, True)
+        found.append((y.detach(), *torch.autograd.grad(y.square().sum(), x)))
+    pairs = zip(*found, strict=True)
+    return {"difference_dropout": max(float((mine - his).abs().max() / his.abs().max()) for mine, his in pairs)}
 
 
 @experiment("difference_float32", tier="quick", subjects=(LAYER,))

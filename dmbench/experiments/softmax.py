@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -141,6 +142,34 @@ def cross_entropy_float64(ctx: Context, kind: str) -> dict[str, float]:
     """Compare cross-entropy with torch's in float64, result and gradients, with labels smoothed by 0.1 and without."""
     found = [difference(ctx, "cross_entropy", kind, torch.float64, label_smoothing=epsilon) for epsilon in (0.0, 0.1)]
     return {f"difference_{kind}": max(found)}
+
+
+@experiment("difference_weights", "difference_ignored", tier="quick", subjects=(CROSS_ENTROPY,))
+def weighted_float64(ctx: Context) -> dict[str, float]:
+    """Compare cross-entropy with torch's in float64 where classes have weights, and where one of them is ignored."""
+    weight = torch.linspace(0, 2, C, dtype=torch.float64, device=ctx.device)
+
+    def worst(kinds: Sequence[str], **options: Any) -> float:
+        return max(
+            difference(ctx, "cross_entropy", kind, torch.float64, label_smoothing=epsilon, weight=weight, **options)
+            for kind in kinds
+            for epsilon in (0.0, 0.1)
+        )
+
+    return {
+        "difference_weights": worst(("classes", "distributions")),
+        "difference_ignored": worst(("classes",), ignore_index=1),
+    }
+
+
+@experiment("weighted_mean", tier="quick", subjects=(CROSS_ENTROPY,))
+def weighted_mean(ctx: Context) -> dict[str, float]:
+    """Give two undecided examples of three classes weights of 1 and 3, and a third that is ignored."""
+    scores = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, math.log(2)], [9.0, 0.0, 0.0]], dtype=torch.float64)
+    weight = torch.tensor([1.0, 7.0, 3.0], dtype=torch.float64, device=ctx.device)
+    target = torch.tensor([0, 2, -100], device=ctx.device)
+    loss = ctx.subject("cross_entropy")(scores.to(ctx.device), target, weight=weight, ignore_index=-100)
+    return {"weighted_mean": float(loss)}
 
 
 @experiment("difference_float32", tier="quick", subjects=(CROSS_ENTROPY,))

@@ -15,6 +15,8 @@ from dmbench.harness.experiment import Experiment
 from dmbench.harness.numbers import Number, Paper, read_paper
 from dmbench.harness.paths import PACKAGE, reference
 
+NO_COMPONENTS = ("experiments", "peers", "harness")  # folders that have a module of every stem, or none
+
 
 def papers(folder: Path | None = None) -> dict[str, Paper]:
     """Read the numbers of all stems, in alphabetical order; what is tracked of a stem comes after what is printed.
@@ -74,15 +76,18 @@ def peers(stem: str) -> dict[str, dict[str, Any]]:
 
 
 def choose(stems: list[str], known: dict[str, Paper]) -> list[str]:
-    """Return the stems asked for, or all of them.
+    """Return the stems asked for, or all of them; the name of a folder of components asks for all that are in it.
 
     Raises:
-        UsageError: a stem that no file of numbers has.
+        UsageError: a word that is neither.
     """
-    for stem in stems:
-        if stem not in known:
-            raise UsageError(f"unknown stem {stem}{nearest(stem, list(known))}")
-    return list(dict.fromkeys(stems)) or list(known)
+    chosen: list[str] = []
+    for word in stems:
+        inside = [stem for stem in known if (PACKAGE / word / f"{stem}.py").exists()]
+        if word not in known and (not inside or word in NO_COMPONENTS):
+            raise UsageError(f"unknown stem {word}{nearest(word, list(known))}")
+        chosen += [word] if word in known else inside
+    return list(dict.fromkeys(chosen)) or list(known)
 
 
 def experiment_of(number: Number) -> Experiment | None:

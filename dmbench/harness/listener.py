@@ -12,5 +12,8 @@ class Listener:
     def progressed(self, task: Task, done: float, total: float) -> None:
         """Tell how far a task is."""
 
+    def said(self, line: str) -> None:
+        """Tell what a run's machines have to say."""
+
     def finished(self, outcome: Outcome) -> None:
         """Tell what a task has come to."""

@@ -6,6 +6,7 @@ import json
 import resource
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,6 +80,8 @@ class Outcome:
     failed: bool = False
     found_again: bool = False
     checkpoint: Checkpoint | None = None  # to be deleted once the records are kept
+    trace: str = ""  # of the exception that ended it, where it was none that a user can mend
+    kept: tuple[Path, ...] = ()  # the files that it left in the results folder
 
 
 def measure(
@@ -107,14 +110,14 @@ def measure(
         again = context.recorded() if settings.resume else ()
         if again:
             return Outcome(task, again, found_again=True)
-        return Outcome(task, context.run(), checkpoint=context.checkpoint)
+        return Outcome(task, context.run(), checkpoint=context.checkpoint, kept=tuple(context.kept))
     except DmbenchError as error:
         return Outcome(task, reason=str(error), failed=True)
     except torch.OutOfMemoryError as error:
         return Outcome(task, reason=f"out of GPU memory: {str(error).split('.')[0]}", failed=True)
     except (Exception, SystemExit) as error:  # whatever somebody's implementation raises ends this task alone
         line = f"{type(error).__name__}: {error}".split("\n")[0]
-        return Outcome(task, reason=line, failed=True)
+        return Outcome(task, reason=line, failed=True, trace="".join(traceback.format_exception(error)))
 
 
 class _Context:
@@ -139,6 +142,7 @@ class _Context:
         self._given = loaded
         self._notes: dict[str, Any] = dict(chosen.case)
         self._curve: list[dict[str, float]] = []
+        self.kept: list[Path] = []
         self._artifacts = {name: store.checksum(name) for name in chosen.artifacts}
         self._subject = {name: subjects.label(settings.given.get(name, thing)) for name, thing in loaded.items()}
         self._sources = {name: subjects.source_hash(thing) for name, thing in loaded.items()}
@@ -202,6 +206,7 @@ class _Context:
         seed = "" if self.seed is None else f"-seed{self.seed}"
         path = self._settings.results / "kept" / f"{self._task.stem}-{self._task.experiment}{seed}-{name}"
         write_whole(path, content)
+        self.kept.append(path)
         return path
 
     def _seconds(self) -> float:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,14 @@ from typing import Any
 import torch
 
 from dmbench.harness.artifacts import Store
+from dmbench.harness.cluster import Where, on_cluster
 from dmbench.harness.discovery import experiment_of
 from dmbench.harness.errors import RecordsError, UsageError, nearest
 from dmbench.harness.experiment import TIERS, Experiment
 from dmbench.harness.listener import Listener
 from dmbench.harness.measure import Outcome, Settings, Task, measure
 from dmbench.harness.numbers import Number, Paper
+from dmbench.harness.paths import shown, write_whole
 from dmbench.harness.records import Record, append
 from dmbench.harness.workers import in_processes
 
@@ -112,6 +114,7 @@ def run(
     *,
     seeds: int | None = None,
     workers: int = 1,
+    cluster: Where | None = None,
     listener: Listener | None = None,
     implementations: dict[str, Any] | None = None,
 ) -> Run:
@@ -122,6 +125,7 @@ def run(
         settings: device, folder and so on, the same for all tasks.
         seeds: how many seeds for numbers that have any; None: as many as the experiment declares.
         workers: processes; 1 measures in this one.
+        cluster: of dask.distributed, that measures instead of them.
         listener: told of progress.
         implementations: objects to measure instead of ours, by part, when settings names none by module.
 
@@ -132,23 +136,43 @@ def run(
     result = Run(numbers, settings)
     tasks = plan(numbers, seeds)
     check_writable(settings.results)
-    outcomes = (
-        _in_this_process(tasks, settings, listener, implementations)
-        if workers <= 1
-        else in_processes(tasks, settings, listener, workers)
-    )
-    for outcome in outcomes:
-        if outcome.records and not outcome.found_again:
-            try:
-                append(settings.results, outcome.records)
-            except RecordsError as error:
-                result.unsaved.append(str(error))  # its checkpoint stays, so that it need not be measured anew
-            else:
-                if outcome.checkpoint is not None:
-                    outcome.checkpoint.delete()
-        result.outcomes.append(outcome)
-        listener.finished(outcome)
+    if cluster is not None:
+        outcomes = on_cluster(tasks, settings, listener, cluster)
+    elif workers > 1:
+        outcomes = ([one] for one in in_processes(tasks, settings, listener, workers))
+    else:
+        outcomes = ([one] for one in _in_this_process(tasks, settings, listener, implementations))
+    for some in outcomes:
+        _keep(some, result)
+        for outcome in some:
+            result.outcomes.append(_with_trace(outcome, settings.results) if outcome.trace else outcome)
+            listener.finished(result.outcomes[-1])
     return result
+
+
+def _keep(outcomes: list[Outcome], result: Run) -> None:
+    """Record what is new, in one write a stem; only then are its checkpoints deleted."""
+    new = [outcome for outcome in outcomes if outcome.records and not outcome.found_again]
+    if not new:
+        return
+    try:
+        append(result.settings.results, [record for outcome in new for record in outcome.records])
+    except RecordsError as error:
+        result.unsaved.append(str(error))  # checkpoints stay, so that nothing need be measured anew
+        return
+    for outcome in new:
+        if outcome.checkpoint is not None:
+            outcome.checkpoint.delete()
+
+
+def _with_trace(outcome: Outcome, results: Path) -> Outcome:
+    """Write a failure's traceback beside the records, and name its file in the reason."""
+    path = results / "failures" / f"{str(outcome.task).replace('/', '-').replace(' ', '-')}.txt"
+    try:
+        write_whole(path, outcome.trace.encode())
+    except OSError:
+        return outcome  # the reason's line says what matters
+    return replace(outcome, reason=f"{outcome.reason} ({shown(path)})")
 
 
 def check_writable(results: Path) -> None:

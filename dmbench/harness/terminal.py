@@ -118,6 +118,9 @@ class Lines(Listener):
             left = (now - self._began[task]) * (total - done) / done
             self._print(f"{task}: {done / total:.0%}, about {formats.seconds(left)} left")
 
+    def said(self, line: str) -> None:
+        self._print(line)
+
     def finished(self, outcome: Outcome) -> None:
         self._done += 1
         self._print(f"[{self._done}/{self._total}] {outcome.task}: {described(outcome)}")
@@ -161,6 +164,9 @@ class Bars(Listener):
     def progressed(self, task: Task, done: float, total: float) -> None:
         if task in self._bars:
             self._progress.update(self._bars[task], completed=done, total=total)
+
+    def said(self, line: str) -> None:
+        self._progress.console.print(line, markup=False, highlight=False)
 
     def finished(self, outcome: Outcome) -> None:
         self._over.add(outcome.task)

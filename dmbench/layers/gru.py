@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from dmbench.layers.kernels.one_hot import gradient_of_w, project, project_without_graph
 from dmbench.layers.kernels.product import packed, product, tanh
 from dmbench.layers.rnn import Recurrent, State, refuse_second_derivative
 
@@ -54,7 +55,8 @@ class GRU(Recurrent):
         (h,) = state
         if b_ih is None or b_hh is None:
             b_ih = b_hh = w_ih.new_zeros(len(w_ih))
-        if self.fused and self.reset_after:
+        # Of a single time step, as when a text is written, packing the weights would be most of the cost.
+        if self.fused and self.reset_after and (len(x) > 1 or torch.is_grad_enabled()):
             y = Fused.apply(x, h, w_ih, w_hh, b_ih, b_hh)  # type: ignore[no-untyped-call]
         else:
             y = loop(x, h, w_ih, w_hh, b_ih, b_hh, self.reset_after)
@@ -65,7 +67,8 @@ def loop(x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: T
     """The equations, a step at a time; the input's part of all steps is one product before the loop.
 
     Args:
-        x: (T, B, I). h: (B, H), the state before. w_ih: (3H, I). w_hh: (3H, H). b_ih, b_hh: (3H).
+        x: (T, B, I), or (T, B) as in `Recurrent`. h: (B, H), the state before.
+        w_ih: (3H, I). w_hh: (3H, H). b_ih, b_hh: (3H).
         reset_after: which of the two forms.
 
     Returns:
@@ -74,7 +77,7 @@ def loop(x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: T
     width = h.shape[-1]
     w_n, b_n = w_hh[2 * width :], b_hh[2 * width :]
     y = []
-    for x_t in linear(x, w_ih, b_ih).unbind():
+    for x_t in project(x, w_ih, b_ih).unbind():
         x_r, x_z, x_n = x_t.chunk(3, dim=-1)
         h_r, h_z = linear(h, w_hh[: 2 * width], b_hh[: 2 * width]).chunk(2, dim=-1)
         r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
@@ -97,9 +100,8 @@ class Fused(torch.autograd.Function):
         """Arguments as in `loop`; return y (T, B, H)."""
         width = h.shape[-1]
         from_h = packed(w_hh, len(h), b_hh)
-        gates = product(x.flatten(0, 1), _n_first(w_ih), _n_first(b_ih))
-        gates = gates.view(*x.shape[:2], 3 * width)  # (T, B, 3H), squashed in place below
-        y = x.new_empty(len(x), *h.shape)
+        gates = project_without_graph(x, _n_first(w_ih), _n_first(b_ih))  # (T, B, 3H), squashed in place below
+        y = h.new_empty(len(x), *h.shape)
         h_n = torch.empty_like(y)  # W_hn h_tm1 + b_hn
         h_tm1 = h
         parts = zip(gates[..., width:], *gates.chunk(3, -1), h_n, y, strict=True)
@@ -124,7 +126,7 @@ class Fused(torch.autograd.Function):
 
         # By what dh is multiplied to give the gradients before squashing: of n, r and z for the input's part, of
         # r, z and W_hn h_tm1 + b_hn for the state's part, so that each is a slice.
-        d_all = x.new_empty(*y.shape[:2], 4 * width)
+        d_all = y.new_empty(*y.shape[:2], 4 * width)
         d_n, d_r, d_z, d_hn = d_all.chunk(4, -1)
         d_tanh.grad_input(1 - z, n, grad_input=d_n)
         torch.mul(d_n, r, out=d_hn)
@@ -142,7 +144,7 @@ class Fused(torch.autograd.Function):
         wanted = ctx.needs_input_grad
         from_x, from_h = d_all[..., : 3 * width].flatten(0, 1), d_h.flatten(0, 1)
         dx = product(from_x, _n_first(w_ih).T).view_as(x) if wanted[0] else None
-        dw_ih = _n_last(from_x.T @ x.flatten(0, 1)) if wanted[2] else None
+        dw_ih = _n_last(gradient_of_w(from_x, x, w_ih)) if wanted[2] else None
         later = d_h[1:].flatten(0, 1)
         dw_hh = torch.addmm(d_h[0].T @ h, later.T, y[:-1].flatten(0, 1)) if wanted[3] else None
         return dx, dh, dw_ih, dw_hh, _n_last(from_x.sum(0)), from_h.sum(0)

@@ -20,8 +20,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
 
+from dmbench.layers.kernels.one_hot import gradient_of_w, project, project_without_graph
 from dmbench.layers.kernels.product import packed, product, tanh
 from dmbench.layers.rnn import Recurrent, State, refuse_second_derivative
 
@@ -48,7 +48,8 @@ class LSTM(Recurrent):
         """Run one direction."""
         h, c = state
         bias = w_ih.new_zeros(len(w_ih)) if b_ih is None or b_hh is None else b_ih + b_hh
-        if not self.fused:
+        if not self.fused or (len(x) == 1 and not torch.is_grad_enabled()):
+            # Of a single time step, as when a text is written, packing the weights would be most of the cost.
             return loop(x, h, c, w_ih, w_hh, bias)
         y, c = Fused.apply(x, h, c, w_ih, w_hh, bias)  # type: ignore[no-untyped-call]
         return y, (y[-1], c)
@@ -60,13 +61,14 @@ def loop(
     """The equations, a step at a time; the input's part of all steps is one product before the loop.
 
     Args:
-        x: (T, B, I). h, c: (B, H), the state before. w_ih: (4H, I). w_hh: (4H, H). bias: (4H), the sum of both.
+        x: (T, B, I), or (T, B) as in `Recurrent`. h, c: (B, H), the state before.
+        w_ih: (4H, I). w_hh: (4H, H). bias: (4H), the sum of both.
 
     Returns:
         y (T, B, H) and the state after, (h, c).
     """
     y = []
-    for x_t in linear(x, w_ih, bias).unbind():
+    for x_t in project(x, w_ih, bias).unbind():
         i, f, g, o = (x_t + h @ w_hh.T).chunk(4, dim=-1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         h = torch.sigmoid(o) * torch.tanh(c)
@@ -88,9 +90,9 @@ class Fused(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         """Arguments as in `loop`; return y (T, B, H) and the last c (B, H)."""
         # (T, B, 4H), squashed in place below
-        gates = product(x.flatten(0, 1), w_ih, bias).view(*x.shape[:2], len(w_ih))
+        gates = project_without_graph(x, w_ih, bias)
         from_h = packed(w_hh, len(h))
-        y = x.new_empty(len(x), *h.shape)
+        y = h.new_empty(len(x), *h.shape)
         cells = torch.cat([c[None], torch.empty_like(y)])
         h_tm1, c_tm1 = h, c
         for all_t, i, f, g, o, h_t, c_t in zip(gates, *gates.chunk(4, -1), y, cells[1:], strict=True):
@@ -137,6 +139,6 @@ class Fused(torch.autograd.Function):
         wanted = ctx.needs_input_grad
         flat, later = d_gates.flatten(0, 1), d_gates[1:].flatten(0, 1)
         dx = product(flat, w_ih.T).view_as(x) if wanted[0] else None
-        dw_ih = flat.T @ x.flatten(0, 1) if wanted[3] else None
+        dw_ih = gradient_of_w(flat, x, w_ih) if wanted[3] else None
         dw_hh = torch.addmm(d_gates[0].T @ h, later.T, y[:-1].flatten(0, 1)) if wanted[4] else None
         return dx, dh, dc, dw_ih, dw_hh, flat.sum(0) if wanted[5] else None

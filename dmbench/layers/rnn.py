@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from dmbench.layers.kernels.modes import without_autocast
+from dmbench.layers.kernels.one_hot import is_place, project
 
 State = tuple[Tensor, ...]
 NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -64,7 +64,7 @@ class Recurrent(nn.Module):
         """Run over a sequence, in the dtype of the parameters also under autocast.
 
         Args:
-            x: (T, B, I).
+            x: (T, B, I); or (T, B), int64: which of the I inputs is 1, where all others are 0.
             state: (D, B, H), or a tuple of as many as the layer has states; None: zeros.
 
         Returns:
@@ -72,6 +72,7 @@ class Recurrent(nn.Module):
 
         Raises:
             ValueError: a shape does not fit, or T is 0. TypeError: a dtype or device differs from the parameters'.
+            IndexError: there is no such input, on a CPU; on a GPU it is CUDA's own error.
         """
         before = self._checked(x, state)
         outputs, after = [], []
@@ -95,11 +96,14 @@ class Recurrent(nn.Module):
     def _checked(self, x: Tensor, state: Any) -> State:
         """Return the state as a tuple of (D, B, H), or say in one line what does not fit."""
         weight = self.weight_ih_l0
-        if x.ndim != 3 or x.shape[0] == 0 or x.shape[2] != self.input_size:
+        placed = is_place(x)
+        if x.shape[:1] == (0,) or not (placed or (x.ndim == 3 and x.shape[2] == self.input_size)):
             raise ValueError(f"need x of shape (T, B, {self.input_size}), T at least 1: {tuple(x.shape)}")
+        if placed and x.device.type == "cpu" and x.numel() and not 0 <= x.min() <= x.max() < self.input_size:
+            raise IndexError(f"inputs count from 0 to {self.input_size - 1}: {int(x.min())} to {int(x.max())}")
         shape = (1 + self.bidirectional, x.shape[1], self.hidden_size)
         if state is None:
-            before: State = (x.new_zeros(shape),) * self.states
+            before: State = (weight.new_zeros(shape),) * self.states
         else:
             before = (state,) if isinstance(state, Tensor) else tuple(state)
             if len(before) != self.states:
@@ -107,7 +111,7 @@ class Recurrent(nn.Module):
         for one in before:
             if one.shape != shape:
                 raise ValueError(f"need a state of shape {shape}: {tuple(one.shape)}")
-        for one in (x, *before):
+        for one in before if placed else (x, *before):
             if (one.dtype, one.device) != (weight.dtype, weight.device):
                 raise TypeError(f"need {weight.dtype} on {weight.device}, as the weights: {one.dtype} on {one.device}")
         return before
@@ -135,7 +139,7 @@ class RNN(Recurrent):
         """Run one direction, a step at a time; the input's part of all steps is one product before the loop."""
         squash = NONLINEARITIES[self.nonlinearity]
         (h,) = state
-        projected = linear(x, w_ih, None if b_ih is None or b_hh is None else b_ih + b_hh)
+        projected = project(x, w_ih, None if b_ih is None or b_hh is None else b_ih + b_hh)
         y = []
         for x_t in projected.unbind():
             h = squash(x_t + h @ w_hh.T)

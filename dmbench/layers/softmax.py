@@ -19,6 +19,16 @@ import torch
 from torch import Tensor
 
 from dmbench.layers.kernels.pointwise import checked, negative, positive, raised
+from dmbench.layers.kernels.targets import (
+    along_classes,
+    check_distribution,
+    check_pair,
+    not_ignored,
+    picked,
+    reduced,
+    refuse,
+    shares,
+)
 
 
 def softmax(x: Tensor, dim: int) -> Tensor:
@@ -39,12 +49,24 @@ def log_softmax(x: Tensor, dim: int) -> Tensor:
     return _log_softmax(x, dim).to(x.dtype)
 
 
-def cross_entropy(scores: Tensor, target: Tensor, *, label_smoothing: float = 0.0, reduction: str = "mean") -> Tensor:
-    """Return the cross-entropy of scores; as torch.nn.functional.cross_entropy.
+def cross_entropy(
+    scores: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+) -> Tensor:
+    """Return the cross-entropy of scores; as torch.nn.functional.cross_entropy, which always ignores class -100.
 
     Args:
         scores: (N, C, ...) or (C), floating point.
         target: classes y, int64, (N, ...) or (); or probabilities q, floating, shaped as scores, each 0 to 1, of sum 1.
+        weight: of each class, (C), dtype of scores: w_k q_k log p_k is summed, smoothed or not; the mean over examples
+            whose targets are classes is over the sum of their classes' weights.
+        ignore_index: a class, also none of 0 to C - 1, whose examples lose nothing and do not count in the mean; None:
+            there is none. The mean of nothing is NaN, as in torch.
         label_smoothing: epsilon, 0 to 1; the target becomes (1 - epsilon) q + epsilon / C.
         reduction: "mean", "sum" or "none".
 
@@ -56,23 +78,42 @@ def cross_entropy(scores: Tensor, target: Tensor, *, label_smoothing: float = 0.
         raise ValueError(f"need label_smoothing from 0 to 1: {label_smoothing}")
     dim = min(scores.ndim - 1, 1)
     log_p = _log_softmax(scores, dim)
+    weighted = log_p if weight is None else log_p * along_classes(weight, scores, dim)
     if target.is_floating_point():
-        _check_distribution(target, scores, dim)
+        if ignore_index is not None:
+            raise ValueError(f"probabilities have no class to ignore, use weight: ignore_index {ignore_index}")
+        check_distribution(target, scores, dim)
         smooth = raised(target) * (1 - label_smoothing) + label_smoothing / scores.shape[dim]
-        return _reduced(-(smooth * log_p).sum(dim), reduction).to(scores.dtype)
-    loss = _picked(-log_p, target, dim)
+        return reduced(-(smooth * weighted).sum(dim), reduction).to(scores.dtype)
+    classes, kept = not_ignored(target, ignore_index)
+    loss = picked(-weighted, classes, dim)
     if label_smoothing:
-        loss = (1 - label_smoothing) * loss - label_smoothing * log_p.mean(dim)
-    return _reduced(loss, reduction).to(scores.dtype)
+        loss = (1 - label_smoothing) * loss - label_smoothing * weighted.mean(dim)
+    if kept is not None:
+        loss = torch.where(kept, loss, 0.0)
+    return reduced(loss, reduction, shares(classes, weight, kept, loss)).to(scores.dtype)
 
 
-def nll_loss(log_p: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+def nll_loss(
+    log_p: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """Return the negative log-likelihood of classes; as torch.nn.functional.nll_loss. Raises as `cross_entropy`.
 
-    log_p: (N, C, ...) or (C), as `log_softmax` gives it. target: classes, int64, (N, ...) or ().
+    log_p: (N, C, ...) or (C), as `log_softmax` gives it. target: classes, int64, (N, ...) or (). The rest as there.
     """
     checked(log_p)
-    return _reduced(_picked(-raised(log_p), target, min(log_p.ndim - 1, 1)), reduction).to(log_p.dtype)
+    dim = min(log_p.ndim - 1, 1)
+    classes, kept = not_ignored(target, ignore_index)
+    weighted = raised(log_p) if weight is None else raised(log_p) * along_classes(weight, log_p, dim)
+    loss = picked(-weighted, classes, dim)
+    if kept is not None:
+        loss = torch.where(kept, loss, 0.0)
+    return reduced(loss, reduction, shares(classes, weight, kept, loss)).to(log_p.dtype)
 
 
 def binary_cross_entropy(p: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
@@ -85,18 +126,18 @@ def binary_cross_entropy(p: Tensor, target: Tensor, *, reduction: str = "mean") 
     Raises:
         ValueError: a probability is not inside (0, 1), where torch cuts the loss at 100; or as `cross_entropy`.
     """
-    _check_pair(p, target)
-    _refuse(p, ~((p > 0) & (p < 1)), "need probabilities inside (0, 1), or binary_cross_entropy_with_logits")
+    check_pair(p, target)
+    refuse(p, ~((p > 0) & (p < 1)), "need probabilities inside (0, 1), or binary_cross_entropy_with_logits")
     x, q = raised(p), raised(target)
-    return _reduced(-(q * torch.log(x) + (1 - q) * torch.log1p(-x)), reduction).to(p.dtype)
+    return reduced(-(q * torch.log(x) + (1 - q) * torch.log1p(-x)), reduction).to(p.dtype)
 
 
 def binary_cross_entropy_with_logits(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Return the same of p = 1 / (1 + e^-x), finite for every finite x; target and errors as there."""
-    _check_pair(x, target)
+    check_pair(x, target)
     z = raised(x)
     above, below = positive(z), negative(z)
-    return _reduced(above - z * raised(target) + torch.log1p(torch.exp(below - above)), reduction).to(x.dtype)
+    return reduced(above - z * raised(target) + torch.log1p(torch.exp(below - above)), reduction).to(x.dtype)
 
 
 def hinge(scores: Tensor, target: Tensor, *, margin: float = 1.0, reduction: str = "mean") -> Tensor:
@@ -108,15 +149,15 @@ def hinge(scores: Tensor, target: Tensor, *, margin: float = 1.0, reduction: str
     if not (margin > 0 and math.isfinite(margin)) or scores.ndim > 2:
         raise ValueError(f"need a margin above 0, and scores (N, C) or (C): {margin}, {tuple(scores.shape)}")
     s = raised(scores)
-    right = _picked(s, target, s.ndim - 1).unsqueeze(-1)
+    right = picked(s, target, s.ndim - 1).unsqueeze(-1)
     short = positive(s - right + margin).scatter(-1, target.unsqueeze(-1), 0.0)  # j = y is left out
-    return _reduced(short.sum(-1), reduction).to(scores.dtype)
+    return reduced(short.sum(-1), reduction).to(scores.dtype)
 
 
 def squared_error(x: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Return (x - target)^2; as torch.nn.functional.mse_loss, but shapes must be equal. Raises as `cross_entropy`."""
-    _check_pair(x, target, bounded=False)
-    return _reduced((raised(x) - raised(target)).square(), reduction).to(x.dtype)
+    check_pair(x, target, bounded=False)
+    return reduced((raised(x) - raised(target)).square(), reduction).to(x.dtype)
 
 
 def _shifted(x: Tensor, dim: int) -> Tensor:
@@ -131,44 +172,3 @@ def _shifted(x: Tensor, dim: int) -> Tensor:
 def _log_softmax(x: Tensor, dim: int) -> Tensor:
     z = _shifted(x, dim)
     return z - torch.exp(z).sum(dim, keepdim=True).log()
-
-
-def _picked(values: Tensor, target: Tensor, dim: int) -> Tensor:
-    """Return the value of each example's class."""
-    shape = (*values.shape[:dim], *values.shape[dim + 1 :])
-    if values.ndim == 0 or target.shape != shape:
-        raise ValueError(f"need classes {shape} for scores {tuple(values.shape)}: {tuple(target.shape)}")
-    if target.dtype != torch.int64:
-        raise TypeError(f"need classes in int64, or probabilities: {target.dtype}")
-    _refuse(target, (target < 0) | (target >= values.shape[dim]), f"need classes from 0 to {values.shape[dim] - 1}")
-    return values.gather(dim, target.unsqueeze(dim)).squeeze(dim)
-
-
-def _check_distribution(target: Tensor, scores: Tensor, dim: int) -> None:
-    _check_pair(scores, target)
-    total = raised(target).sum(dim)
-    _refuse(total, ~((total - 1).abs() < 1e-2), "need probabilities of sum 1")  # bfloat16 has 3 digits
-
-
-def _check_pair(x: Tensor, target: Tensor, bounded: bool = True) -> None:
-    checked(x)
-    if x.shape != target.shape:
-        raise ValueError(f"need a target of shape {tuple(x.shape)}: {tuple(target.shape)}")
-    if (target.dtype, target.device) != (x.dtype, x.device):
-        raise TypeError(f"need a target as the input, {x.dtype} on {x.device}: {target.dtype} on {target.device}")
-    if bounded:
-        _refuse(target, ~((target >= 0) & (target <= 1)), "need target probabilities from 0 to 1")
-
-
-def _refuse(values: Tensor, bad: Tensor, need: str) -> None:
-    """Raise with the first bad value, unless there are no values to look at, as under torch.compile."""
-    if torch.compiler.is_compiling() or values.device.type == "meta" or torch._C._are_functorch_transforms_active():
-        return
-    if bool(bad.any()):
-        raise ValueError(f"{need}: {values[bad][0].item():g}")
-
-
-def _reduced(loss: Tensor, reduction: str) -> Tensor:
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"need reduction mean, sum or none: {reduction}")
-    return loss if reduction == "none" else loss.mean() if reduction == "mean" else loss.sum()

@@ -1,5 +1,6 @@
 """SELU by torch, and by torch.compile of ours."""
 
+from torch.nn.functional import alpha_dropout as torch_nn_alpha_dropout
 from torch.nn.functional import selu as torch_nn
 
 from dmbench.layers.selu import selu
@@ -7,4 +8,4 @@ from dmbench.peers._compiled import compiled as _compiled
 
 compiled = _compiled(selu)
 
-PEERS = {"torch.nn": {"selu": torch_nn}, "torch.compile": {"selu": compiled}}
+PEERS = {"torch.nn": {"selu": torch_nn, "alpha_dropout": torch_nn_alpha_dropout}, "torch.compile": {"selu": compiled}}

@@ -131,6 +131,10 @@ def test_an_own_implementation_is_judged_apart_and_below_is_exit_1(toy, dmbench,
         (["run", "--impl", "triple=mypkg:right"], "nothing chosen has a part called triple"),
         (["run", "--impl", "double=mypkg:wrong_type"], "returned str, not a float. The contract: "),
         (["run", "--device", "cudda"], "--device cudda: "),
+        (["run", "--cluster", "2", "--workers", "2"], "--workers, --cluster and --scheduler say the same thing"),
+        (["run", "--scheduler", "tcp://127.0.0.1:1"], "no scheduler answers at tcp://127.0.0.1:1: start one"),
+        (["run", "--scheduler", "nowhere"], "no scheduler answers at nowhere: start one"),
+        (["merge", "nowhere"], "nowhere is no results folder"),
         (["data", "fetch", "nothing"], "unknown artifact nothing"),
         (
             ["compare", "here", "there"],
@@ -143,6 +147,18 @@ def test_wrong_words_are_one_line_and_exit_2(toy, dmbench, mypkg, words, complai
     assert code == USAGE
     assert re.match(rf"dmbench: .*{complaint}", err)
     assert err.count("\n") == 1
+
+
+def test_merge_adds_what_other_folders_measured_and_names_what_is_damaged(toy, dmbench, results_folder, tmp_path):
+    assert dmbench("run", "toy", "--results", tmp_path / "far")[0] == FINE
+    code, out, _ = dmbench("merge", tmp_path / "far")
+    assert (code, out.split(":")[0]) == (FINE, "2 records added, 0 were there")
+    assert len(read(results_folder)[0]) == 2
+    with (tmp_path / "far" / "measured" / "toy.jsonl").open("a") as stream:
+        stream.write("{\n")
+    code, out, err = dmbench("merge", tmp_path / "far")
+    assert (code, out.split(":")[0]) == (NOT_FINE, "0 records added, 2 were there")
+    assert "toy.jsonl:3: damaged line, left out" in err
 
 
 def test_an_option_that_does_not_exist_is_exit_2(dmbench):

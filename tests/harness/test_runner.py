@@ -60,10 +60,13 @@ def test_an_experiment_that_fails_costs_only_itself(toy, tmp_path):
     done = run(numbers(toy, "breaks", "two"), Settings(tmp_path))
     assert [r.number for r in read(tmp_path)[0]] == ["two"]
     verdicts = judge_all(done.numbers, done.records, done.reasons())
+    trace = tmp_path / "failures" / "toy-breaks.txt"
     assert [(v.kind, v.why) for v in verdicts] == [
-        ("failed", "RuntimeError: the wheel came off"),
+        ("failed", f"RuntimeError: the wheel came off ({trace})"),
         ("reproduced", ""),
     ]
+    assert trace.read_text().startswith("Traceback")
+    assert trace.read_text().endswith("RuntimeError: the wheel came off\nand rolled away\n")
 
 
 def test_resume_takes_what_was_measured_and_fresh_measures_again(toy, tmp_path):
@@ -172,7 +175,7 @@ def test_the_protocol_tells_code_artifacts_and_subjects_apart(toy, tmp_path):
 
 
 def test_the_code_hash_is_of_what_a_stem_runs_and_of_nothing_else():
-    (stem, *_) = [s for s in discovery.stems_with_experiments() if (PACKAGE / "models" / f"{s}.py").exists()]
+    stem = "srcnn"
     sources = discovery._sources(PACKAGE / "experiments" / f"{stem}.py", set())
     names = {path.relative_to(PACKAGE).as_posix() for path in sources}
     assert {f"experiments/{stem}.py", f"models/{stem}.py", "metrics/ssim.py", "metrics/sp5.json"} <= names
@@ -293,3 +296,12 @@ def test_a_commit_with_changed_sources_is_dirty_and_one_with_new_records_is_not(
     (tmp_path / "dmbench" / "a.py").write_text("2")
     assert dirty()
     environment.commit.cache_clear()
+
+
+def test_a_folder_of_components_stands_for_its_stems():
+    known = discovery.papers()
+    assert discovery.choose(["optim"], known) == [s for s in known if (PACKAGE / "optim" / f"{s}.py").exists()]
+    assert discovery.choose(["relu", "init", "relu"], known) == ["relu", "glorot", "he", "small_random"]
+    for word in ("peers", "harness", "relu.py", "."):
+        with pytest.raises(UsageError, match=f"unknown stem {word}"):
+            discovery.choose([word], known)

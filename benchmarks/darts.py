@@ -1,0 +1,26 @@
+"""The gradient of alpha of a small super-network, by order."""
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from dmbench.nas.darts import SuperNet, architecture_gradient
+
+from ._common import _Measured, device_or_skip
+
+ORDERS = {"first": {"rate": 0.0}, "second": {"rate": 0.025}, "second, exact": {"rate": 0.025, "exact": True}}
+
+
+class ArchitectureGradient(_Measured):
+    """One step of the search on 16 pictures of 16 x 16."""
+
+    params = (list(ORDERS), ["dmbench"], ["cpu", "cuda"])
+    param_names = ("order", "implementation", "device")
+
+    def setup(self, order, implementation, device):
+        self.device = device_or_skip(device)
+        torch.manual_seed(0)
+        net = SuperNet(channels=8, cells=1).to(self.device)
+        x, labels = torch.randn(2, 16, 3, 16, 16), torch.randint(10, (2, 16))
+        x, labels = x.to(self.device), labels.to(self.device)
+        losses = [lambda part=part: cross_entropy(net(x[part]), labels[part]) for part in range(2)]
+        self.run = lambda: architecture_gradient(*losses, net.weights(), net.alpha, **ORDERS[order])

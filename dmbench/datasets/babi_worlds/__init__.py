@@ -1,0 +1,1 @@
+"""The worlds that bAbI's tasks are told of."""

@@ -1,0 +1,97 @@
+"""Network morphisms: how far a wider or a deeper network is from the one it was made of."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from dmbench.harness.errors import ContractError
+from dmbench.harness.experiment import Context, Subject, experiment
+from dmbench.nas.network_morphism import Chain, Layer, deepen, widen
+
+CHAINS = (
+    (Layer(3), Layer(4, 5)),
+    (Layer(6, 3, pooled=True), Layer(5, 1), Layer(8)),
+    (Layer(4), Layer(4, 3, pooled=True), Layer(7, 5), Layer(3, 3, pooled=True), Layer(6)),
+)
+
+
+def check(morph: Callable[..., Any]) -> None:
+    """Raise ContractError unless a morphed network returns scores of the same shape."""
+    net = Chain(CHAINS[0])
+    morphed = morph(net, 0, 5)
+    found = morphed(torch.rand(2, 1, 8, 8))
+    if found.shape != (2, 10):
+        raise ContractError(f"its network returned {tuple(found.shape)}, not (2, 10)")
+
+
+WIDEN = Subject("widen", widen, "f(net, index, filters, generator=None) returns a Chain of so many filters", check)
+DEEPEN = Subject("deepen", deepen, "f(net, index, window) returns a Chain with one layer more", check)
+
+
+@experiment("widened", "widened_float32", tier="quick", subjects=(WIDEN,))
+def widened(ctx: Context) -> dict[str, float]:
+    """Widen each layer of each chain by 1 and by 16, and compare outputs in evaluation mode."""
+    return {
+        "widened": farthest(ctx, widenings(ctx), torch.float64),
+        "widened_float32": farthest(ctx, widenings(ctx), torch.float32),
+    }
+
+
+@experiment("widened_in_training", tier="quick", subjects=(WIDEN,))
+def widened_in_training(ctx: Context) -> dict[str, float]:
+    """Do the same in training mode."""
+    return {"widened_in_training": farthest(ctx, widenings(ctx), torch.float64, training=True)}
+
+
+@experiment("deepened", tier="quick", subjects=(DEEPEN,))
+def deepened(ctx: Context) -> dict[str, float]:
+    """Add a layer after each one of each chain, by three windows, and compare outputs in evaluation mode."""
+    morphs = [lambda net, index, window=window: ctx.subject("deepen")(net, index, window) for window in (1, 3, 5)]
+    return {"deepened": farthest(ctx, morphs, torch.float64)}
+
+
+@experiment("weights_of_a_wider_layer", tier="quick", subjects=(WIDEN,))
+def weights(ctx: Context) -> dict[str, float]:
+    """Count the weights on both sides of a layer that was made wider."""
+    net = ctx.subject("widen")(Chain([Layer(6), Layer(6)], inputs=4), 0, 8)
+    return {"weights_of_a_wider_layer": float(sum(module.weight.numel() for module in net.convolutions))}
+
+
+def widenings(ctx: Context) -> list[Callable[[Chain, int], Chain]]:
+    """Return morphisms that widen by 1 and by 16 filters."""
+    return [
+        lambda net, index, more=more: ctx.subject("widen")(
+            net, index, net.layers[index].filters + more, torch.Generator().manual_seed(more)
+        )
+        for more in (1, 16)
+    ]
+
+
+def farthest(
+    ctx: Context, morphs: list[Callable[[Chain, int], Chain]], dtype: torch.dtype, *, training: bool = False
+) -> float:
+    """Return the largest difference, over the largest output, that any morphism makes at any layer of any chain."""
+    worst = 0.0
+    for layers in CHAINS:
+        net = Chain(layers, inputs=3).to(ctx.device, dtype)
+        unsettle(net)
+        net.train(training)
+        x = torch.rand(16, 3, 12, 12).to(ctx.device, dtype)
+        with torch.no_grad():
+            wanted = net(x)
+            for index in range(len(layers)):
+                for morph in morphs:
+                    found = morph(net, index)(x)
+                    worst = max(worst, float((found - wanted).abs().max() / wanted.abs().max()))
+    return worst
+
+
+@torch.no_grad()
+def unsettle(net: Chain) -> None:
+    """Give normalisations such statistics, scales and shifts as training leaves."""
+    for norm in net.norms:
+        norm.weight.uniform_(0.5, 2)
+        norm.bias.uniform_(-0.5, 0.5)
+        norm.running_mean.uniform_(-0.3, 0.3)
+        norm.running_var.uniform_(0.2, 1.5)

@@ -324,6 +324,8 @@ def test_a_space_with_a_hole_is_refused():
     two = [Decision("a", (0, 1)), Decision("b", (0, 1))]
     with pytest.raises(ValueError, match=r"gap has a hole: nothing may follow \(1,\), which is no point"):
         Space("gap", two, rule=lambda prefix, choice: prefix != (1,), state=lambda prefix: prefix)
+    with pytest.raises(ValueError, match="gap has a rule or a stop: say by `state`"):
+        Space("gap", two, rule=lambda prefix, choice: True)
     with pytest.raises(ValueError, match="gap has a hole: b has no choices"):
         Space("gap", [two[0], Decision("b", ())])
     with pytest.raises(ValueError, match="gap has no decision"):

@@ -72,7 +72,7 @@ def improvement(ours: ArrayLike, theirs: ArrayLike) -> float:
 def mean_and_error(runs: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the mean over runs (n, k) at each point, and its standard error, each (k)."""
     table = np.asarray(runs, dtype=np.float64)
-    return table.mean(0), stats.sem(table, axis=0)
+    return np.asarray(table.mean(0)), np.asarray(stats.sem(table, axis=0))
 
 
 def ranks(runs: Mapping[str, ArrayLike], resamples: int = 2_000, seed: int = 0) -> dict[str, Interval]:

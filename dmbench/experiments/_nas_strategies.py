@@ -4,6 +4,7 @@ What no paper sets for a budget of 100 (REINFORCE's and PPO's learning rate, the
 the validation accuracy that searches reach, never by a test accuracy.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from dmbench.nas.reinforce import Controller, Reinforce
 from dmbench.nas.space import Space
 
 Random = torch.Generator | None
-UCB_FIRST, UCB_SCALE, LOW, HIGH = 3, 0.3, 40.0, 90.0  # rewards between 40 and 90 per cent become 0 to 1
+UCB_FIRST, UCB_SCALE = 3, 0.15
 UCT_SCALE = 0.1
 PER_RUN, RATE = 10, 0.1  # replays and learning rate of Q-learning, where 100 points are all there are
 
@@ -40,12 +41,12 @@ def ucb(space: Space, generator: Random) -> Any:
     def bandit(arms: int, random: Random) -> UCB1:
         return UCB1(arms, random, scale=UCB_SCALE, first=UCB_FIRST)
 
-    return BanditSearch(space, generator, bandit=bandit, low=LOW, high=HIGH)
+    return BanditSearch(space, generator, bandit=bandit)
 
 
 def thompson(space: Space, generator: Random) -> Any:
     """A bandit by Thompson sampling for each edge."""
-    return BanditSearch(space, generator, bandit=Thompson, low=LOW, high=HIGH)
+    return BanditSearch(space, generator, bandit=Thompson)
 
 
 def q_learning(space: Space, generator: Random) -> Any:
@@ -63,7 +64,7 @@ def recurrent(space: Space, generator: Random) -> Any:
     return Reinforce(space, generator, policy=Controller(space, generator=generator), lr=0.006)
 
 
-STRATEGIES = {
+STRATEGIES: dict[str, Callable[..., Any]] = {
     "random_search": RandomSearch,
     "regularized_evolution": RegularizedEvolution,
     "non_aging": non_aging,

@@ -1,7 +1,6 @@
 """Figures of the strategies on NAS-Bench-201: regret as evaluations go on, and the cells that they found."""
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -108,5 +107,4 @@ def draw(axes: Axes, point: Point) -> None:
 
 @cache
 def _searched(bench: NasBench201, name: str, data: str) -> list[History]:
-    make: Any = STRATEGIES[name]
-    return runs(make, SPACE, bench.signal(data), count=RUNS, budget=EVALUATIONS, seed=0)
+    return runs(STRATEGIES[name], SPACE, bench.signal(data), count=RUNS, budget=EVALUATIONS, seed=0)

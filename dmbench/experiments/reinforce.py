@@ -51,5 +51,5 @@ def search(ctx: Context, data: str) -> dict[str, float]:
 
 @experiment("controller", tier="slow", artifacts=ARTIFACTS, seeds=SEEDS)
 def controller(ctx: Context) -> dict[str, float]:
-    """Search in the same way with Zoph and Le's recurrent controller, 20 runs a seed."""
-    return {"controller": table_5(ctx, recurrent, 20)["cifar10"]}
+    """Search in the same way with Zoph and Le's recurrent controller, 10 runs a seed."""
+    return {"controller": table_5(ctx, recurrent, 10)["cifar10"]}

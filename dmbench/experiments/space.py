@@ -117,4 +117,4 @@ def enas_macro(layers: int = 12, operations: int = 6) -> Space:
 
 def parameters(net: Any) -> float:
     """Return how many parameters a network has, in millions."""
-    return sum(parameter.numel() for parameter in net.parameters()) / 1e6
+    return float(sum(parameter.numel() for parameter in net.parameters()) / 1e6)

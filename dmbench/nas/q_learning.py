@@ -91,10 +91,11 @@ class QLearning:
         """Update Q along a point, from its last choice back to its first."""
         target = reward
         for place in reversed(range(len(point))):
-            prefix, choice = point[:place], point[place]
-            key = (self.state(prefix), choice)
+            prefix, state = point[:place], self.state(point[:place])
+            key = (state, point[place])
             self.q[key] = (1 - self.rate) * self.q.get(key, self.initial) + self.rate * target
-            target = self.discount * max(self.value(prefix, other) for other in self.space.allowed(prefix))
+            following = (self.q.get((state, other), self.initial) for other in self.space.allowed(prefix))
+            target = self.discount * max(following)
 
     def value(self, prefix: Point, choice: int) -> float:
         """Return Q of a choice after a prefix."""

@@ -38,6 +38,8 @@ __all__ = [
     "recurrent_tree",
 ]
 
+PARTS = 5  # decisions of a layer of the chain, without its anchors
+
 
 def nas_bench_201() -> Space:
     """Return the cell of NAS-Bench-201: one of five operations on each of six edges; written as cell strings."""
@@ -68,7 +70,7 @@ def chain(
             decisions += [Decision(f"{layer}<-{other}", (False, True), (other, layer), layer) for other in range(layer)]
 
     def network(values: Sequence[Any], **options: Any) -> nn.Module:
-        return ChainNet(_layers(values, layers, len(parts), anchors), **options)
+        return ChainNet(_layers(values, layers, anchors), **options)
 
     return Space(f"chain of {layers} layers", decisions, network)
 
@@ -135,16 +137,16 @@ def layer_chain(longest: int = 12, size: int = 32) -> Space:
     )
 
 
-def _layers(values: Sequence[Any], layers: int, parts: int, anchors: bool) -> list[Layer]:
+def _layers(values: Sequence[Any], layers: int, anchors: bool) -> list[Layer]:
     found, place = [], 0
     for layer in range(layers):
-        numbers = values[place : place + parts]
-        place += parts
+        height, width, filters, stride_height, stride_width = values[place : place + PARTS]
+        place += PARTS
         read: tuple[int, ...] = (layer - 1,) if layer else ()
         if anchors:
             read = tuple(other for other in range(layer) if values[place + other])
             place += layer
-        found.append(Layer(*numbers, inputs=read))
+        found.append(Layer(height, width, filters, stride_height, stride_width, read))
     return found
 
 

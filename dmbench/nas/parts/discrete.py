@@ -37,8 +37,8 @@ class Space:
         spell, unspell: between values and the text that others write for them; by default `name=value` words.
 
     Raises:
-        ValueError: no decision, one without choices or with equal ones, equal names, or a hole: a prefix that is no
-            point and that nothing may follow.
+        ValueError: no decision, one without choices or with equal ones, equal names, a rule or stop without a state, or
+            a hole: a prefix that is no point and that nothing may follow.
     """
 
     def __init__(
@@ -57,6 +57,8 @@ class Space:
         self.rule, self.stop, self.state = rule, stop, state
         self._spell, self._unspell = spell, unspell
         self.product = rule is anything and stop is never
+        if not self.product and state is len:
+            raise ValueError(f"{name} has a rule or a stop: say by `state` what of a prefix they go by")
         self._counts: dict[Hashable, int] = {}
         self._sizes = tuple(len(decision.choices) for decision in self.decisions)
         check_decisions(name, self.decisions)

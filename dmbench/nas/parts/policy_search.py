@@ -57,7 +57,8 @@ class PolicySearch:
 
     def ask_all(self) -> list[Point]:
         """Propose a point in each lane."""
-        return self.policy.draw(self.lanes, self.generator)  # type: ignore[no-any-return]
+        points: list[Point] = self.policy.draw(self.lanes, self.generator)
+        return points
 
     def tell_all(self, points: Sequence[Point], accuracies: Tensor) -> None:
         """Learn what a point of each lane reached, accuracies (L).

@@ -3,12 +3,13 @@
 import io
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 
-from dmbench.datasets.algorithmic import copy
-from dmbench.experiments import _ntm_training
+from dmbench.datasets.algorithmic import copy, dynamic_ngrams
+from dmbench.experiments import _ntm_recipes, _ntm_training
 from dmbench.experiments._ntm_recipes import DRAWS, RECIPES, Recipe
 from dmbench.experiments._ntm_training import cost, errors, train, update
 from dmbench.experiments._training import DivergedError
@@ -50,13 +51,14 @@ def tiny(task, controller="feedforward", updates=4, **options):
 
 @pytest.fixture
 def short(monkeypatch):
-    """Held-out sequences are few."""
+    """Held-out sequences are few, and n-grams short."""
     monkeypatch.setattr(_ntm_training, "HELD_OUT", 16)
+    monkeypatch.setattr(_ntm_recipes, "dynamic_ngrams", partial(dynamic_ngrams, length=20))
 
 
 @pytest.mark.parametrize(("task", "controller"), [("copy", "feedforward"), ("recall", "lstm")])
 def test_a_killed_training_goes_on_with_the_same_numbers(task, controller, monkeypatch, short):
-    recipe = tiny(task, controller)
+    recipe = tiny(task, controller, updates=3)
 
     def run(ctx, last=99):
         def draw(batch, generator):
@@ -79,7 +81,7 @@ def test_a_killed_training_goes_on_with_the_same_numbers(task, controller, monke
     again, _ = run(killed)
     for one, other in zip(whole.parameters(), again.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
-    assert [point["update"] for point in told.points] == [1, 2, 3, 4]
+    assert [point["update"] for point in told.points] == [1, 2, 3]
     assert set(told.points[0]) == {"update", "train_bits", "bits"}
     assert told.notes["task"] == task
 
@@ -145,7 +147,7 @@ def test_updates_learn_to_copy_one_bit():
     optimiser = RMSprop(net.parameters(), 3e-3, 0.95, 1e-4, momentum=0.9, centered=True)
     batch = copy(2, 32, bits=1, generator=torch.Generator().manual_seed(0))
     first = cost(net, [batch])
-    for _ in range(100):
+    for _ in range(60):
         update(net, optimiser, batch, 10.0)
     assert first > 1.5
-    assert cost(net, [batch]) < 0.2
+    assert cost(net, [batch]) < 0.5

@@ -48,8 +48,7 @@ def show(folder: Path, weights: str = "") -> list[Path]:
 def digits(ctx: Context) -> Figure:
     """Digits of a small GAN, not chosen, and in red frames the training digit that is nearest to each.
 
-    It was trained for a minute of a CPU core, a small part of the paper's training: strokes are ragged, and of some
-    classes there are few.
+    It has seen each digit five times, the paper's network hundreds of times: strokes are ragged, and ones are many.
     """
     (path,) = ctx.files("gan_mnist").values()
     generator = load_generator(Generator(**SHORT_SIZES), path)

@@ -103,7 +103,7 @@ def _whole(low: int, high: int, generator: Generator | None) -> int:
     return int(torch.randint(low, high + 1, (), generator=generator))
 
 
-COPY = Recipe("copy", updates=1000)
+COPY = Recipe("copy", updates=2400)
 # As Tables 1 and 2 have them; 960,000 sequences, about where the paper's curves end.
 RECIPES = {
     (task, controller): Recipe(

@@ -87,7 +87,9 @@ def attention(ctx: Context) -> Figure:
 
     The extension of the slow tier, seed 0, on two test sentences; a row sums to one, <eos> included.
     """
-    kept = _kept(ctx)["attention"]
+    kept = _kept(ctx).get("attention")
+    if kept is None:
+        raise LookupError("no network with attention is kept yet")
     sources, _ = read_multi30k(ctx.files("multi30k"), TEST, "de", "en")
     figure = Figure(figsize=(11, 5), layout="constrained")
     for axes, (index, drawn) in zip(figure.subplots(1, len(kept["maps"])), kept["maps"].items(), strict=True):

@@ -1,6 +1,7 @@
 """DARTS: its relaxation at both ends, and its gradients against the bilevel loss itself."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -92,12 +93,12 @@ def mixtures(ctx: Context) -> dict[str, float]:
     x = torch.randn(3, CHANNELS, 8, 8, dtype=torch.float64).to(ctx.device)
     shape = len(EDGES), len(OPERATIONS)
     even = torch.zeros(shape, dtype=torch.float64, device=ctx.device).softmax(-1)
-    mean = by_edges(cell, x, lambda edge, y: torch.stack([one(y) for one in cell.edges[edge]]).mean(0))
+    mean = by_edges(x, lambda edge, y: torch.stack([one(y) for one in cell.on(edge)]).mean(0))
     found = {"mixture_at_zero": far(cell(x, even), mean), "mixture_at_the_end": 0.0}
     for drawn in torch.randint(len(OPERATIONS), (20, len(EDGES))).tolist():
         alpha = torch.zeros(shape, dtype=torch.float64, device=ctx.device)
         alpha[range(len(EDGES)), drawn] = 100
-        chosen = by_edges(cell, x, lambda edge, y, drawn=drawn: cell.edges[edge][drawn[edge]](y))
+        chosen = by_edges(x, partial(one_operation, cell, drawn))
         found["mixture_at_the_end"] = max(found["mixture_at_the_end"], far(cell(x, alpha.softmax(-1)), chosen))
     return found
 
@@ -123,7 +124,12 @@ def gradients(ctx: Context) -> dict[str, float]:
     }
 
 
-def by_edges(cell: MixedCell, x: Tensor, apply: Callable[[int, Tensor], Tensor]) -> Tensor:
+def one_operation(cell: MixedCell, chosen: list[int], edge: int, x: Tensor) -> Tensor:
+    """Return what the operation that is chosen for an edge makes of a node."""
+    return cell.on(edge)[chosen[edge]](x)  # type: ignore[no-any-return]
+
+
+def by_edges(x: Tensor, apply: Callable[[int, Tensor], Tensor]) -> Tensor:
     """Return a cell's last node, where `apply` gives what an edge makes of a node."""
     nodes = [x]
     for to in (1, 2, 3):

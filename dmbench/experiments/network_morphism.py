@@ -1,6 +1,7 @@
 """Network morphisms: how far a wider or a deeper network is from the one it was made of."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from dmbench.harness.errors import ContractError
 from dmbench.harness.experiment import Context, Subject, experiment
 from dmbench.nas.network_morphism import Chain, Layer, deepen, widen
 
+Morph = Callable[[Chain, int], Chain]
 CHAINS = (
     (Layer(3), Layer(4, 5)),
     (Layer(6, 3, pooled=True), Layer(5, 1), Layer(8)),
@@ -47,7 +49,7 @@ def widened_in_training(ctx: Context) -> dict[str, float]:
 @experiment("deepened", tier="quick", subjects=(DEEPEN,))
 def deepened(ctx: Context) -> dict[str, float]:
     """Add a layer after each one of each chain, by three windows, and compare outputs in evaluation mode."""
-    morphs = [lambda net, index, window=window: ctx.subject("deepen")(net, index, window) for window in (1, 3, 5)]
+    morphs: list[Morph] = [partial(ctx.subject("deepen"), window=window) for window in (1, 3, 5)]
     return {"deepened": farthest(ctx, morphs, torch.float64)}
 
 
@@ -55,22 +57,20 @@ def deepened(ctx: Context) -> dict[str, float]:
 def weights(ctx: Context) -> dict[str, float]:
     """Count the weights on both sides of a layer that was made wider."""
     net = ctx.subject("widen")(Chain([Layer(6), Layer(6)], inputs=4), 0, 8)
-    return {"weights_of_a_wider_layer": float(sum(module.weight.numel() for module in net.convolutions))}
+    return {"weights_of_a_wider_layer": float(sum(convolution.weight.numel() for convolution, _ in net.blocks()))}
 
 
-def widenings(ctx: Context) -> list[Callable[[Chain, int], Chain]]:
+def widenings(ctx: Context) -> list[Morph]:
     """Return morphisms that widen by 1 and by 16 filters."""
-    return [
-        lambda net, index, more=more: ctx.subject("widen")(
-            net, index, net.layers[index].filters + more, torch.Generator().manual_seed(more)
-        )
-        for more in (1, 16)
-    ]
+    return [partial(wider_by, ctx.subject("widen"), more) for more in (1, 16)]
 
 
-def farthest(
-    ctx: Context, morphs: list[Callable[[Chain, int], Chain]], dtype: torch.dtype, *, training: bool = False
-) -> float:
+def wider_by(widen: Callable[..., Chain], more: int, net: Chain, index: int) -> Chain:
+    """Widen a layer by so many filters."""
+    return widen(net, index, net.layers[index].filters + more, torch.Generator().manual_seed(more))
+
+
+def farthest(ctx: Context, morphs: list[Morph], dtype: torch.dtype, *, training: bool = False) -> float:
     """Return the largest difference, over the largest output, that any morphism makes at any layer of any chain."""
     worst = 0.0
     for layers in CHAINS:
@@ -90,8 +90,7 @@ def farthest(
 @torch.no_grad()
 def unsettle(net: Chain) -> None:
     """Give normalisations such statistics, scales and shifts as training leaves."""
-    for norm in net.norms:
-        norm.weight.uniform_(0.5, 2)
-        norm.bias.uniform_(-0.5, 0.5)
-        norm.running_mean.uniform_(-0.3, 0.3)
-        norm.running_var.uniform_(0.2, 1.5)
+    for _, norm in net.blocks():
+        for name, (low, high) in {"weight": (0.5, 2), "bias": (-0.5, 0.5), "running_mean": (-0.3, 0.3)}.items():
+            norm.state_dict()[name].uniform_(low, high)
+        norm.state_dict()["running_var"].uniform_(0.2, 1.5)

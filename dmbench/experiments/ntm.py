@@ -132,7 +132,7 @@ def ngrams(ctx: Context) -> dict[str, float]:
 def copied(ctx: Context) -> dict[str, float]:
     """Train with a feedforward controller to copy 1 to 20 vectors; bits per sequence, and wrong bits where longer.
 
-    Differs from the paper: 1. 16,000 sequences, where its curves end at a million; batches of 16, of which it does not
+    Differs from the paper: 1. 38,400 sequences, where its curves end at a million; batches of 16, of which it does not
     tell. 2. A rate of 3e-4 instead of 1e-4, which falls to zero over the last quarter.
     """
     net = COPY.build(ctx.subject("ntm"))

@@ -86,24 +86,24 @@ def parameters(ctx: Context, task: str) -> dict[str, float]:
 @experiment("babi_pairs", tier="quick", subjects=(RELATION,))
 def pairs(ctx: Context) -> dict[str, float]:
     """Sum a g that is 1 for every pair over the pairs of 20 objects."""
-    net = ctx.subject("relation")(2, 3, g=(1,), f=(), outputs=1)
+    net = ctx.subject("relation")(2, 3, g=(1,), f=(), outputs=1).to(ctx.device)
     with torch.no_grad():
         for parameter, value in zip(net.parameters(), (0.0, 1.0, 1.0, 0.0), strict=True):
             parameter.fill_(value)
-        return {"babi_pairs": float(net(torch.randn(1, 20, 2), torch.randn(1, 3)))}
+        return {"babi_pairs": float(net(*(torch.randn(size).to(ctx.device) for size in ((1, 20, 2), (1, 3)))))}
 
 
 @experiment("difference_equation_1", "difference_order", tier="quick", subjects=(RELATION,))
 def equation_1(ctx: Context) -> dict[str, float]:
     """Compare logits with Eq. 1 as loops over the objects, and with those of the same objects in another order."""
-    net = ctx.subject("relation")(5, 4, g=(16, 12), f=(8,), outputs=3).double()
-    objects, question = torch.randn(4, 7, 5).double(), torch.randn(4, 4).double()
+    net = ctx.subject("relation")(5, 4, g=(16, 12), f=(8,), outputs=3).double().to(ctx.device)
+    objects, question = (torch.randn(size).double().to(ctx.device) for size in ((4, 7, 5), (4, 4)))
     with torch.no_grad():
         found = net(objects, question)
         w1, b1, w2, b2, w3, b3, w4, b4 = net.parameters()
         wanted = []
         for some, asked in zip(objects, question, strict=True):
-            total = torch.zeros(12).double()
+            total = torch.zeros_like(b2)
             for one in some:
                 for other in some:
                     first = (w1 @ torch.cat([one, other, asked]) + b1).clamp(min=0)

@@ -84,7 +84,7 @@ def alpha_dropout(
     if not training or p == 0:
         return x
     q, low = 1 - p, -LAMBDA * ALPHA
-    a = (q + low**2 * q * p) ** -0.5
+    a: float = (q + low**2 * q * p) ** -0.5
     mask = torch.empty_like(x, requires_grad=False).bernoulli_(q, generator=generator)
     shift = a * low * (1 - mask) - a * p * low
     return x * (a * mask) + shift

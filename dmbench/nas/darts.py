@@ -42,20 +42,22 @@ class MixedCell(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.edges = nn.ModuleList(
-            nn.ModuleList(operation(name, channels, affine=False) for name in OPERATIONS) for _ in EDGES
-        )
+        self.operations = nn.ModuleList(operation(name, channels, affine=False) for _ in EDGES for name in OPERATIONS)
 
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape. weights: (E, K), softmax of alpha."""
         nodes = [x]
-        for edge, (to, source), row in zip(self.edges, EDGES, weights, strict=True):
-            arriving = mixture(row, [one(nodes[source]) for one in edge])
+        for edge, (to, source) in enumerate(EDGES):
+            arriving = mixture(weights[edge], [one(nodes[source]) for one in self.on(edge)])
             if len(nodes) > to:
                 nodes[to] = nodes[to] + arriving
             else:
                 nodes.append(arriving)
         return nodes[-1]
+
+    def on(self, edge: int) -> list[nn.Module]:
+        """Return the operations of an edge."""
+        return list(self.operations)[edge * len(OPERATIONS) :][: len(OPERATIONS)]
 
 
 class SuperNet(nn.Module):

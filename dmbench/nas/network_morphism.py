@@ -64,10 +64,14 @@ class Chain(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map pictures to scores."""
-        for layer, convolution, norm in zip(self.layers, self.convolutions, self.norms, strict=True):
+        for layer, (convolution, norm) in zip(self.layers, self.blocks(), strict=True):
             x = relu(norm(convolution(x)))
             x = max_pool2d(x, 2) if layer.pooled else x
         return self.classifier(x.mean((2, 3)))  # type: ignore[no-any-return]
+
+    def blocks(self) -> list[tuple[Conv2d, BatchNorm2d]]:
+        """Return the convolution and the normalisation of each layer."""
+        return list(zip(self.convolutions, self.norms, strict=True))  # type: ignore[arg-type]
 
 
 @torch.no_grad()
@@ -95,24 +99,25 @@ def widen(
     layers = list(net.layers)
     layers[index] = Layer(filters, layers[index].window, layers[index].pooled)
     wider = _as(net, Chain(layers, net.classes, net.inputs))
-    for mine, theirs in zip(wider.convolutions, net.convolutions, strict=True):
-        if mine.weight.shape == theirs.weight.shape:
-            mine.weight.copy_(theirs.weight)
-    _copy_norms(net.norms, wider.norms, skip=index)
+    mine, theirs = wider.blocks(), net.blocks()
+    for place, ((convolution, norm), (old_convolution, old_norm)) in enumerate(zip(mine, theirs, strict=True)):
+        if place not in (index, index + 1):
+            convolution.load_state_dict(old_convolution.state_dict())
+        if place != index:
+            norm.load_state_dict(old_norm.state_dict())
     source, share = source.to(net.classifier.weight.device), share.to(net.classifier.weight)
-    weight = net.convolutions[index].weight[source]
+    weight = theirs[index][0].weight[source]
     if noise:
         weight[before:] += noise * weight.std() * torch.randn(weight[before:].shape, generator=generator).to(weight)
-    wider.convolutions[index].weight.copy_(weight)
-    for name, value in net.norms[index].state_dict().items():
-        wider.norms[index].state_dict()[name].copy_(value[source] if value.ndim else value)
-    last = index == len(layers) - 1
-    if last:
+    mine[index][0].weight.copy_(weight)
+    for name, value in theirs[index][1].state_dict().items():
+        mine[index][1].state_dict()[name].copy_(value[source] if value.ndim else value)
+    if index == len(layers) - 1:
         wider.classifier.weight.copy_(net.classifier.weight[:, source] * share)
     else:
-        wider.convolutions[index + 1].weight.copy_(net.convolutions[index + 1].weight[:, source] * share[:, None, None])
+        mine[index + 1][0].weight.copy_(theirs[index + 1][0].weight[:, source] * share[:, None, None])
         wider.classifier.weight.copy_(net.classifier.weight)
-    wider.classifier.bias.copy_(net.classifier.bias)
+    wider.classifier.state_dict()["bias"].copy_(net.classifier.state_dict()["bias"])
     return wider
 
 
@@ -127,14 +132,14 @@ def deepen(net: Chain, index: int, window: int = 3) -> Chain:
     filters = net.layers[index].filters
     layers = [*net.layers[: index + 1], Layer(filters, window), *net.layers[index + 1 :]]
     deeper = _as(net, Chain(layers, net.classes, net.inputs))
-    for name in ("convolutions", "norms"):
-        mine, theirs = getattr(deeper, name), getattr(net, name)
-        for place, module in enumerate(theirs):
-            mine[place + (place > index)].load_state_dict(module.state_dict())
+    mine = deeper.blocks()
+    for place, modules in enumerate(net.blocks()):
+        for new, old in zip(mine[place + (place > index)], modules, strict=True):
+            new.load_state_dict(old.state_dict())
     deeper.classifier.load_state_dict(net.classifier.state_dict())
-    convolution, norm = deeper.convolutions[index + 1], deeper.norms[index + 1]
+    convolution, norm = mine[index + 1]
     nn.init.dirac_(convolution.weight)
-    norm.weight.fill_((1 + norm.eps) ** 0.5)  # the running variance is 1, and eps is added to it
+    norm.state_dict()["weight"].fill_((1 + norm.eps) ** 0.5)  # the running variance is 1, and eps is added to it
     return deeper
 
 
@@ -146,9 +151,3 @@ def _check(net: Chain, index: int) -> None:
 def _as(net: Chain, made: Chain) -> Chain:
     """Bring a network to the dtype, device and mode of another."""
     return made.to(net.classifier.weight).train(net.training)
-
-
-def _copy_norms(theirs: nn.ModuleList, mine: nn.ModuleList, skip: int) -> None:
-    for place, norm in enumerate(theirs):
-        if place != skip:
-            mine[place].load_state_dict(norm.state_dict())

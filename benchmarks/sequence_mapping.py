@@ -23,9 +23,5 @@ class Train(_Measured):
         x = torch.randn(100, 32, 64, device=self.device)
         ends = LENGTHS[lengths]
         ends = torch.tensor([ends[i % len(ends)] for i in range(32)], device=self.device)
-
-        def run():
-            net.zero_grad(set_to_none=True)
-            net(x, ends).sum().backward()
-
-        self.run = run
+        weights = list(net.parameters())
+        self.run = lambda: torch.autograd.grad(net(x, ends).sum(), weights)

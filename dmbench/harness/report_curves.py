@@ -17,6 +17,7 @@ from dmbench.harness.report_svg import plot
 from dmbench.harness.verdict import Verdict
 
 CLOCKS = "batch episode epoch example frame hour iteration minute sample second sequence step token update"
+MOST_LEVELS = 4  # beside one line: the names of more lie upon each other
 TIMES = ("second", "minute", "hour")
 LONGEST = 400  # points a line; a longer one is thinned
 STRETCH = 2.0  # a level is drawn where it lies within so many spans of the line
@@ -103,15 +104,20 @@ def _shown(clocks: Sequence[str]) -> list[str]:
 
 
 def _printed(found: Sequence[tuple[Verdict, Record]]) -> dict[str, float]:
-    """Return the printed values of the first number's unit, each under a name that tells it from the others."""
+    """Return the values of the first number's unit, printed or tracked as it is, each under a name that tells it apart.
+
+    Of more than MOST_LEVELS only the first number's.
+    """
     numbers = {verdict.number.key: verdict.number for verdict, _ in found}
-    unit = next((number.unit for number in numbers.values()), "")
-    same = [number for number in reversed(numbers.values()) if number.unit == unit]
+    first = next(iter(numbers.values()))
+    same = [n for n in reversed(numbers.values()) if (n.unit, n.tracked) == (first.unit, first.tracked)]
     values = {n.value: n.key for n in same if not isinstance(n.value, tuple)}
+    if len(values) > MOST_LEVELS:
+        values = {value: key for value, key in values.items() if key == first.key}
     if len(values) < 2:
-        return dict(zip(["printed"], values, strict=False))
+        return dict(zip([first.origin], values, strict=False))
     shared = len(os.path.commonpath(key.replace("_", "/") for key in values.values()))  # whole words at the front
-    return {f"printed {_words(key[shared:].strip('_'))}": value for value, key in values.items()}
+    return {f"{first.origin} {_words(key[shared:].strip('_'))}": value for value, key in values.items()}
 
 
 def _clocks(runs: Sequence[Points]) -> list[str]:
@@ -149,7 +155,7 @@ def _own(key: str, lines: Sequence[str], levels: dict[str, float]) -> dict[str, 
 
 
 def _targets(key: str, found: Sequence[tuple[Verdict, Record]], levels: dict[str, float]) -> dict[str, float]:
-    """Return the printed values that the line leads to.
+    """Return the printed or tracked values that the line leads to.
 
     A number is what the line leads to where its record is the line's last value, or how far that
     lies above a level.
@@ -162,7 +168,7 @@ def _targets(key: str, found: Sequence[tuple[Verdict, Record]], levels: dict[str
         last = points(record)[-1].get(key, math.nan)
         for base in (0.0, *levels.values()):
             if math.isclose(record.value, last - base, rel_tol=1e-9, abs_tol=1e-9):
-                targets["printed"] = printed + base
+                targets[verdict.number.origin] = printed + base
                 break
     return targets
 

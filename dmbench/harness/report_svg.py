@@ -44,7 +44,7 @@ def tolerance(verdict: Verdict) -> str:
         caps = "".join(f"M{end:.1f} {MIDDLE - 4}v8" for end in ends if 0 < end < WIDTH)
         parts.append(f'<path class="interval" d="M{ends[0]:.1f} {MIDDLE}H{ends[1]:.1f}{caps}"/>')
     parts += [_point(offset, number.atol) for offset in dict.fromkeys(offsets)]
-    label = escape(_in_words(verdict.difference, number.atol, number.unit))
+    label = escape(_in_words(verdict.difference, number.atol, number.unit, number.origin))
     return (
         f'<svg class="tolerance" role="img" aria-label="{label}" width="{WIDTH}" '
         f'height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}">{"".join(parts)}</svg>'
@@ -76,11 +76,11 @@ def _point(offset: float, atol: float) -> str:
     )
 
 
-def _in_words(difference: float, atol: float, unit: str) -> str:
+def _in_words(difference: float, atol: float, unit: str, origin: str) -> str:
     if difference == 0:
-        return "measured as printed"
+        return f"measured as {origin}"
     side = "above" if difference > 0 else "below"
-    return f"measured {abs(difference):.3g} {unit} {side} the printed value, {atol:g} allowed"
+    return f"measured {abs(difference):.3g} {unit} {side} the {origin} value, {atol:g} allowed"
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _levels(levels: dict[str, float], heights: dict[str, float], on_the_left: se
     for name in sorted(levels, key=lambda name: heights[name]):
         taken = max(heights[name] - 4, taken + LABEL)
         at, anchor = (left + 4, "start") if name in on_the_left else (right, "end")
-        kind = "level target" if name.startswith("printed") else "level"
+        kind = "level target" if name.startswith(("printed", "tracked")) else "level"
         parts.append(
             f'<path class="{kind}" d="M{left} {heights[name]:.1f}H{right}"/>'
             f'<text class="{kind}" x="{at}" y="{taken:.1f}" text-anchor="{anchor}">'

@@ -290,6 +290,27 @@ def test_several_printed_values_of_one_unit_are_told_apart_and_other_units_are_l
     assert "printed size" not in figure
 
 
+def test_a_tracked_value_is_not_called_printed(toy, record):
+    tracked = replace(toy["toy"].numbers["noisy"], tracked=True)
+    rows = [{"step": i, "score": 9.0 + i / 2} for i in range(3)]
+    verdict = judge(tracked, [record("noisy", 10.0, seed=0, curve=rows)])
+    for labels in ({}, {"judged": "score"}):
+        (figure,) = report_curves.curves([verdict], labels)
+        assert "tracked 10" in figure
+        assert "printed" not in figure
+    assert "measured as tracked" in report_svg.tolerance(verdict)
+
+
+def test_many_values_of_one_unit_are_left_to_the_table_but_for_the_first(toy, record):
+    noisy = toy["toy"].numbers["noisy"]
+    many = [replace(noisy, key=f"part_{name}", value=float(place)) for place, name in enumerate("abcde")]
+    rows = [{"step": i, "score": 1.0 + i} for i in range(3)]
+    verdicts = [judge(n, [record(n.key, 3.0, seed=0, experiment="net", curve=rows)]) for n in many]
+    (figure,) = report_curves.curves(verdicts, {"judged": "score"})
+    assert figure.count("level target") == 2  # a line and its name
+    assert "printed 0" in figure
+
+
 def test_of_three_lines_only_the_judged_one_is_drawn_against_time_as_well(toy, record):
     rows = [{"step": i, "episodes": i, "seconds": 2.0 * i, "a": i + 0.5, "b": i / 2, "c": i / 3} for i in range(3)]
     (figure,) = curves_of(toy, [record("noisy", 9.0, seed=0, curve=rows)], {"judged": "b"})
@@ -481,5 +502,5 @@ def test_no_file_of_the_report_names_a_stem():
     stems = [*discovery.papers(), *discovery.stems_with_experiments()]
     folder = report_pictures.Path(report_pictures.__file__).parent
     for path in folder.glob("report*"):
-        words = set(re.findall(r"\w+", path.read_text(encoding="utf-8").lower()))
+        words = set(re.findall(r"[\w-]+", path.read_text(encoding="utf-8").lower()))
         assert words.isdisjoint(stems), path

@@ -24,6 +24,8 @@ def long(found):
 
 
 def measured(found, tmp_path, device="cpu", seeds=None):
+    if found.unset:
+        pytest.skip("; ".join(found.unset))
     numbers = [papers()[found.stem].numbers[key] for key in found.numbers]
     done = run(numbers, Settings(tmp_path, device), seeds=seeds)
     for verdict in judge_all(numbers, done.records, done.reasons()):

@@ -144,7 +144,7 @@ def test_every_cell_is_answered_once_whatever_dies(machines, tmp_path):
 
 
 @pytest.mark.timeout(600)
-def test_a_local_cluster_gives_what_one_process_gives(tmp_path):
+def test_a_local_cluster_gives_what_one_process_gives(tmp_path, one_thread):
     chosen = numbers("dropout") + numbers("relu")
     alone = run(chosen, Settings(tmp_path / "alone"))
     spread = run(chosen, Settings(tmp_path / "spread"), cluster=Where(workers=2))

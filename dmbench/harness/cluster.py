@@ -32,7 +32,7 @@ def on_cluster(tasks: list[Task], settings: Settings, listener: Listener, where:
     """
     if where.workers and settings.device.startswith("cuda"):
         raise UsageError(
-            f"--cluster {where.workers} starts workers without GPUs: start `dask scheduler` and, with --resources GPU=1, "
+            f"--cluster {where.workers} starts workers without GPUs: start `dask scheduler` and, by --resources GPU=1, "
             "a worker a GPU, and give --scheduler instead"
         )
     distributed = dask()

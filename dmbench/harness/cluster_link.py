@@ -13,6 +13,7 @@ from dmbench.harness.cluster_calls import TOPIC, carried, dask
 from dmbench.harness.errors import UsageError
 
 PATIENCE = 120.0  # seconds without a scheduler, or without any worker that can be used, before a run gives up
+ANSWER_WITHIN = 10.0  # seconds for a scheduler that is there
 RETRY_EVERY = 0.5  # seconds between two attempts to reach a scheduler that went
 Said = Callable[[str], None]
 
@@ -32,7 +33,7 @@ class Link:
         self.ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.told: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._brought: set[tuple[str, str]] = set()
-        self._client = self._connected(10)
+        self._client = self._connected(ANSWER_WITHIN)
 
     @property
     def up(self) -> bool:
@@ -54,7 +55,7 @@ class Link:
         until = time.monotonic() + PATIENCE
         while True:
             try:
-                self._client = self._connected(5)
+                self._client = self._connected(ANSWER_WITHIN)
             except UsageError:
                 if time.monotonic() > until:
                     raise

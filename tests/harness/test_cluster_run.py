@@ -29,7 +29,7 @@ class Link:
         self.there = {name: {} for name in workers}
         self.does = workers
         self.ended, self.told = queue.SimpleQueue(), queue.SimpleQueue()
-        self.kept, self.calls = [], []
+        self.kept, self.calls, self.facts = [], [], facts()
 
     def workers(self):
         return self.there
@@ -37,7 +37,7 @@ class Link:
     def submit(self, address, function, *arguments, gpu=False):
         future = SimpleNamespace(key=f"{len(self.calls)}", status="finished", address=address)
         self.calls.append((address, arguments))
-        result = facts() if function is facts else self.does[address](*arguments)
+        result = self.facts if function is facts else self.does[address](*arguments)
         if result is None:
             self.kept.append((future, arguments))
         else:
@@ -186,3 +186,19 @@ def test_a_scheduler_that_stays_away_ends_the_run_with_one_line(monkeypatch):
     with pytest.raises(UsageError, match="no scheduler answers"):
         link.reconnect()
     assert said == ["the scheduler at tcp://x is gone: waiting for it"]
+
+
+@pytest.mark.parametrize(
+    ("name", "has"), [("torch", "2.11.0"), ("python", "3.10"), ("dmbench's sources", "0123456789abcdef")]
+)
+def test_a_worker_with_another_version_gets_nothing_and_is_named(hand_out, monkeypatch, name, has):
+    link, listener, said = Link(other=answers), Listener(), []
+    link.facts = facts() | {"host": "elsewhere", name: has}
+    listener.said = said.append
+    monkeypatch.setattr(cluster_run, "PATIENCE", -1.0)
+    outcomes = hand_out(link, listener=listener)
+    reason = f"worker other on elsewhere has {name} {has}, this run {facts()[name]}"
+    assert said == [f"refused: {reason}"]
+    assert {outcome.reason for outcome in outcomes} == {f"no worker that can be used: {reason.removeprefix('worker ')}"}
+    assert Counter(outcome.task for outcome in outcomes if outcome.failed) == Counter(TASKS)
+    assert all(not arguments for _, arguments in link.calls)

@@ -67,15 +67,16 @@ def test_batches_grow_while_they_are_short_and_shrink_when_they_are_long():
 
 
 def test_a_long_cell_goes_by_itself_and_the_last_cells_go_one_by_one():
-    queue = Queue([*quick(100), LONG, LONG])
-    queue.took(100, 0.01)
+    queue = Queue([*quick(30), LONG, LONG, *quick(100)[30:]])
     for _ in range(8):
         queue.took(300, 0.01)
-    assert len(queue.batch(1)) == 25
+    sizes = []
     while queue.left:
         batch = queue.batch(1)
-        assert len(batch) == 1 or all(cell.task.tier == "quick" for cell in batch)
+        assert batch == [LONG] or LONG not in batch
         assert len(batch) <= max(1, (len(queue.left) + len(batch)) // 4)
+        sizes.append(len(batch))
+    assert (sizes[:4], sizes[-4:]) == ([25, 5, 1, 1], [1, 1, 1, 1])
 
 
 def test_only_the_oldest_batch_of_a_dead_worker_is_suspected():

@@ -86,6 +86,12 @@ def read_artifacts(path: Path | None = None) -> dict[str, Artifact]:
     return registry
 
 
+@cache
+def _own() -> dict[str, Artifact]:
+    """Return dmbench's own registry, which is read once a process, as its modules are: it has thousands of files."""
+    return read_artifacts()
+
+
 def _artifact(name: str, entry: dict[str, Any], folder: Path) -> Artifact:
     known = {"title", "licence", "address", "files", "each", "manifest", "folder", "made_by", "instead"}
     if unknown := set(entry) - known:
@@ -147,7 +153,7 @@ class Store:
             address = variable == "DMBENCH_MIRROR" and _mirror_address()
             if folder and not address and not Path(folder).is_dir():
                 raise UsageError(f"{variable}={folder} is no folder: set it to one that is there, or unset it")
-        return cls(read_artifacts(), network=os.environ.get("DMBENCH_OFFLINE", "") in ("", "0"))
+        return cls(dict(_own()), network=os.environ.get("DMBENCH_OFFLINE", "") in ("", "0"))
 
     def artifact(self, name: str) -> Artifact:
         """Return an artifact by name; its files are those that serve instead where only these are on this machine.

@@ -11,8 +11,10 @@ import pickle
 import platform
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -23,6 +25,7 @@ from dmbench.harness.errors import ArtifactError, DamagedArtifact
 from dmbench.harness.measure import Outcome, Settings, Task, measure
 from dmbench.harness.paths import PACKAGE, write_whole
 
+BATCH_SECONDS = 1.0  # after which a worker answers with what it has, and begins no other cell of the batch
 _alone = threading.Lock()  # torch's random state is the process's, and so is its memory's peak
 
 
@@ -36,7 +39,7 @@ class Cell:
     run: str = ""
     fresh: bool = False
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A checksum over all of it."""
         facts = (str(self.task), self.task.numbers, self.device, self.given, self.run)
@@ -45,12 +48,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Answer:
-    """An outcome, the files that it keeps by name, and artifacts that have to be brought to the worker first."""
+    """An outcome, the files that it keeps by name, and artifacts that have to be brought to the worker first.
+
+    seconds: that the worker was at it, with all that is no part of the experiment.
+    """
 
     key: str
     outcome: Outcome
     kept: dict[str, bytes] = field(default_factory=dict)
     wants: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 def facts() -> dict[str, str]:
@@ -63,6 +70,16 @@ def facts() -> dict[str, str]:
     }
 
 
+def difference(his: dict[str, str], mine: dict[str, str]) -> str:
+    """Return what a worker has that differs from the run's, the first of it; empty: nothing does."""
+    differing = (
+        f"on {his['host']} has {name} {his[name]}, this run {mine[name]}"
+        for name in mine
+        if name != "host" and his[name] != mine[name]
+    )
+    return next(differing, "")
+
+
 def sources() -> str:
     """Return a checksum over all of dmbench's modules."""
     digest = hashlib.sha256()
@@ -72,17 +89,27 @@ def sources() -> str:
 
 
 def answer(cells: list[Cell], forget: list[str], tell: Callable[[Task, float, float], None]) -> list[Answer]:
-    """Measure cells, one at a time in this process.
+    """Measure cells, one at a time in this process: all, or as many as can be begun in BATCH_SECONDS, at least one.
 
     Args:
-        cells: what to measure.
+        cells: what to measure; those that are left when the time is over are the last ones.
         forget: keys of answers that the run has.
         tell: called with a task, and how far it is.
     """
     with _alone:
         for key in forget:
             _answered(key).unlink(missing_ok=True)
-        return [_answer(cell, tell) for cell in cells]
+        store = Store.from_environment()
+        answers: list[Answer] = []
+        begun = before = time.monotonic()
+        for cell in cells:
+            one = _answer(cell, tell, store)
+            now = time.monotonic()
+            answers.append(replace(one, seconds=now - before))
+            before = now
+            if now - begun > BATCH_SECONDS:
+                break
+        return answers
 
 
 def deliver(artifact: str, name: str, content: bytes) -> None:
@@ -99,8 +126,7 @@ def deliver(artifact: str, name: str, content: bytes) -> None:
     write_whole(cache_folder() / name, content)
 
 
-def _answer(cell: Cell, tell: Callable[[Task, float, float], None]) -> Answer:
-    store = Store.from_environment()
+def _answer(cell: Cell, tell: Callable[[Task, float, float], None], store: Store) -> Answer:
     chosen = next(e for e in experiments(cell.task.stem) if e.name == cell.task.experiment)
     wants = tuple(name for name in chosen.artifacts if not _here(store, name))
     if wants:

@@ -9,6 +9,7 @@ import torch
 from dmbench.harness.cluster_calls import dask
 from dmbench.harness.cluster_run import HandingOut
 from dmbench.harness.discovery import code_hash
+from dmbench.harness.errors import UsageError
 from dmbench.harness.listener import Listener
 from dmbench.harness.measure import Outcome, Settings, Task
 from dmbench.harness.records import Record, read
@@ -26,8 +27,14 @@ def on_cluster(tasks: list[Task], settings: Settings, listener: Listener, where:
     """Measure tasks on a cluster; outcomes come in the order in which cells end, each once, some at a time.
 
     Raises:
-        UsageError: dask.distributed is not installed, or nothing answers at the scheduler's address.
+        UsageError: dask.distributed is not installed, nothing answers at the scheduler's address, or workers with GPUs
+            were to be started, which only a user can lay out.
     """
+    if where.workers and settings.device.startswith("cuda"):
+        raise UsageError(
+            f"--cluster {where.workers} starts workers without GPUs: start `dask scheduler` and, by --resources GPU=1, "
+            "a worker a GPU, and give --scheduler instead"
+        )
     distributed = dask()
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it has to say of lost connections is said here
     again = recorded(tasks, settings) if settings.resume else {}

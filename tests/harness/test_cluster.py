@@ -7,20 +7,23 @@ import socket
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import asdict
 
 import pytest
 
-from dmbench.harness import cells, cluster_run
+from dmbench.harness import cells, cluster_link, cluster_run, formats
 from dmbench.harness.artifacts import Store
 from dmbench.harness.cells import Cell
 from dmbench.harness.cluster import Where
 from dmbench.harness.discovery import papers
 from dmbench.harness.errors import DamagedArtifact, UsageError
+from dmbench.harness.judging import judge_all
 from dmbench.harness.listener import Listener
 from dmbench.harness.measure import Settings
 from dmbench.harness.paths import checkout
 from dmbench.harness.records import read
 from dmbench.harness.runner import Selection, plan, run
+from dmbench.harness.verdict import INCONCLUSIVE, REPRODUCED
 
 OTHER_TORCH = "import torch\ntorch.__version__ = '2.11.0'\n"
 
@@ -143,15 +146,28 @@ def test_every_cell_is_answered_once_whatever_dies(machines, tmp_path):
     assert any("is gone: waiting for it" in line for line in chaos.lines)
 
 
+SEARCH = ("network_morphism", "random_search")
+THE_RUNS_OWN = {"id", "time", "seconds", "peak_bytes", "run"}  # what two measurements of the same need not share
+
+
 @pytest.mark.timeout(600)
-def test_a_local_cluster_gives_what_one_process_gives(tmp_path, one_thread):
-    chosen = numbers("dropout") + numbers("relu")
-    alone = run(chosen, Settings(tmp_path / "alone"))
-    spread = run(chosen, Settings(tmp_path / "spread"), cluster=Where(workers=2))
-    values = [{(r.stem, r.number, r.seed): r.value for r in done.records} for done in (alone, spread)]
-    assert values[0] == values[1]
-    again = run(chosen, Settings(tmp_path / "spread", resume=True), cluster=Where(workers=2))
-    assert all(outcome.found_again for outcome in again.outcomes)
+def test_a_cluster_of_three_gives_the_table_and_the_records_of_one_process(tmp_path, one_thread):
+    chosen = Selection(SEARCH, ("quick",)).numbers(papers())
+    alone = run(chosen, Settings(tmp_path / "alone"), seeds=2)
+    spread = run(chosen, Settings(tmp_path / "spread"), seeds=2, cluster=Where(workers=3))
+    assert Counter(o.task for o in spread.outcomes) == Counter(plan(chosen, 2))
+    tables, records = [], []
+    for done in (alone, spread):
+        kept = read(done.settings.results)[0]
+        verdicts = judge_all(chosen, kept, done.reasons())
+        tables.append([(v.number.name, v.kind, formats.measured(v), v.why) for v in verdicts])
+        rows = [{k: v for k, v in asdict(one).items() if k not in THE_RUNS_OWN} for one in kept]
+        records.append(sorted(rows, key=lambda row: (row["stem"], row["number"], row["seed"] or 0)))
+    assert tables[0] == tables[1]
+    assert records[0] == records[1]
+    assert {kind for _, kind, *_ in tables[0]} & {REPRODUCED, INCONCLUSIVE}
+    again = run(chosen, Settings(tmp_path / "spread", resume=True), seeds=2, cluster=Where(workers=3))
+    assert all(outcome.found_again for outcome in again.outcomes if outcome.records)
     assert len(read(tmp_path / "spread")[0]) == len(spread.records)
 
 
@@ -167,6 +183,7 @@ def test_artifacts_reach_a_worker_that_has_none(machines, tmp_path, artifact):
 
 
 def test_a_scheduler_that_is_not_there_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster_link, "ANSWER_WITHIN", 1.0)
     with pytest.raises(
         UsageError, match=r"^no scheduler answers at tcp://127.0.0.1:1: start one with `dask scheduler`"
     ):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dmbench.experiments import _nas_settings as settings
+from dmbench.nas.bayesian_optimization import BayesianOptimization
 from dmbench.nas.hill_climbing import HillClimbing
 from dmbench.nas.ppo import PPO
 from dmbench.nas.random_search import RandomSearch
@@ -25,4 +26,5 @@ STRATEGIES: dict[str, Callable[..., Any]] = {
     "mcts": settings.tree_search,
     "ucb": settings.ucb,
     "thompson": settings.thompson,
+    "bayesian_optimization": BayesianOptimization,
 }

@@ -316,3 +316,17 @@ def test_scikit_learn_regresses_as_we_do():
     for one, other in zip(experiments.regression(x, y, new, **experiments.SETTINGS)[:2], theirs, strict=False):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-8)
     assert experiments.regression(x, y, new, **experiments.SETTINGS)[2] == pytest.approx(theirs[2], abs=1e-8)
+
+
+def test_the_picture_looks_where_expected_improvement_is_highest():
+    from dmbench.experiments import _bayesian_optimization_pictures as pictures
+
+    axes = pictures.posterior(None).axes
+    shown, below = axes[: len(pictures.SHOWN)], axes[len(pictures.SHOWN) :]
+    assert [one.get_title() for one in shown] == [f"{count} evaluations" for count in pictures.SHOWN]
+    first, second = shown[0].lines[2].get_xdata(), shown[1].lines[2].get_xdata()
+    assert list(second) == [*first, below[0].lines[0].get_xdata()[0]]
+    gain = pictures.known(list(pictures.FIRST))[2]
+    assert float(pictures.PLACES[gain.argmax()]) == second[-1]
+    last = shown[-1].lines[2].get_xdata()
+    assert max(pictures.curve(torch.from_numpy(last))) > 0.75  # it found the higher hill

@@ -71,10 +71,12 @@ def test_the_best_of_a_rung_go_on_with_more():
 
 def test_the_chosen_one_is_the_best_of_the_most_resource():
     strategy = SuccessiveHalving(WIDE, seeded(), points=4, rungs=2, eta=2)
-    told = spend(strategy, lambda point, resource: worth(point) - 100 * resource, 8)
+    # With more of the resource the order turns, and all are lower.
+    told = spend(strategy, lambda point, resource: worth(point) if resource == 1 else -worth(point), 8)
     assert {one.trial.resource for one in told} == {1.0, 2.0}
     last = [one for one in told if one.trial.resource == 2]
     assert chosen(told) == max(last, key=lambda one: one.accuracy).trial.point
+    assert chosen(told) != max(told, key=lambda one: one.accuracy).trial.point
     with pytest.raises(ValueError, match="nothing was told"):
         chosen([])
 

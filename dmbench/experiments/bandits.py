@@ -7,7 +7,7 @@ import torch
 
 from dmbench.experiments._nas import ARTIFACTS, DATA, SEEDS, TABLE_5, strategy, table_5
 from dmbench.experiments._nas_anytime import anytime
-from dmbench.experiments._nas_strategies import thompson, ucb
+from dmbench.experiments._nas_settings import thompson, ucb
 from dmbench.harness.errors import ContractError
 from dmbench.harness.experiment import Context, Subject, experiment
 from dmbench.nas.bandits import UCB1, Thompson

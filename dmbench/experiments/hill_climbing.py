@@ -4,7 +4,7 @@ import torch
 
 from dmbench.experiments._nas import ARTIFACTS, DATA, SEEDS, SPACE, TABLE_5, read_bench, strategy, table_5
 from dmbench.experiments._nas_anytime import anytime
-from dmbench.experiments._nas_strategies import first_improvement
+from dmbench.experiments._nas_settings import first_improvement
 from dmbench.harness.experiment import Context, experiment
 from dmbench.nas.hill_climbing import HillClimbing
 

@@ -4,7 +4,7 @@ import torch
 
 from dmbench.experiments._nas import ARTIFACTS, DATA, SEEDS, TABLE_5, strategy, table_5
 from dmbench.experiments._nas_anytime import anytime
-from dmbench.experiments._nas_strategies import tree_search
+from dmbench.experiments._nas_settings import tree_search
 from dmbench.harness.experiment import Context, experiment
 from dmbench.nas.mcts import MCTS
 from dmbench.nas.space import Decision, Space

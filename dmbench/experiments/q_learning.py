@@ -2,7 +2,7 @@
 
 from dmbench.experiments._nas import ARTIFACTS, DATA, SEEDS, TABLE_5, strategy, table_5
 from dmbench.experiments._nas_anytime import anytime
-from dmbench.experiments._nas_strategies import q_learning
+from dmbench.experiments._nas_settings import q_learning
 from dmbench.harness.experiment import Context, experiment
 from dmbench.nas.q_learning import SCHEDULE
 

@@ -2,7 +2,7 @@
 
 from dmbench.experiments._nas import ARTIFACTS, DATA, SEEDS, TABLE_5, strategy, table_5
 from dmbench.experiments._nas_anytime import anytime
-from dmbench.experiments._nas_strategies import non_aging
+from dmbench.experiments._nas_settings import non_aging
 from dmbench.harness.experiment import Context, experiment
 from dmbench.nas.regularized_evolution import RegularizedEvolution
 

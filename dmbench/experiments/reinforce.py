@@ -4,7 +4,7 @@ import torch
 
 from dmbench.experiments._nas import ARTIFACTS, DATA, SEEDS, TABLE_5, strategy, table_5
 from dmbench.experiments._nas_anytime import anytime
-from dmbench.experiments._nas_strategies import recurrent
+from dmbench.experiments._nas_settings import recurrent
 from dmbench.harness.experiment import Context, experiment
 from dmbench.nas.parts.policies import SoftmaxPolicy
 from dmbench.nas.reinforce import Reinforce, policy_loss

@@ -218,25 +218,23 @@ def test_a_child_that_diverged_loses_and_a_round_of_them_leaves_the_parent():
 
 @pytest.mark.parametrize("name", ["hill_climbing", "random_search"])
 def test_a_search_counts_what_it_spends_and_stops_before_its_budget(name, parts):
-    ctx = Context()
-    data = divided(searching.small(parts.made["train"]), TINY)
-    search = Search(ctx, name, TINY, data, {})
-    entrant = entrants(ctx)[name]()
+    ctx, recipe = Context(), Recipe(**{**vars(TINY), "budget": 3e7})
+    data = divided(searching.small(parts.made["train"]), recipe)
+    search = Search(ctx, name, recipe, data, {})
+    entrant = entrants(ctx, recipe)[name]()
     run(search, entrant.strategy, entrant.updates)
     spent = 0.0
     for place, trial in enumerate(search.trials):
-        updates = TINY.more if place and name == "hill_climbing" else TINY.scratch
-        spent += cost(Chain(read_layers(trial.layers)), TINY, updates)
-        assert trial.spent == spent <= TINY.budget
-    assert len(search.trials) >= (1 if name == "random_search" else 5)
+        updates = recipe.more if place and name == "hill_climbing" else recipe.scratch
+        spent += cost(Chain(read_layers(trial.layers)), recipe, updates)
+        assert trial.spent == spent <= recipe.budget
+    assert len(search.trials) >= 3
 
 
-@pytest.mark.parametrize("killed_at", [1, 5, 9, 14])
+@pytest.mark.parametrize("killed_at", [1, 3, 6, 8])
 def test_a_killed_comparison_ends_as_one_that_was_not(killed_at, parts):
     whole, first = Context(), Context(killed_at=killed_at)
     wanted = compared(whole)
-    if killed_at > whole.saves:
-        pytest.skip("it was over before")
     with pytest.raises(Killed):
         compared(first)
     assert compared(Context(first.kept)) == wanted

@@ -1,12 +1,14 @@
 """Real searches: what a network costs, what may be grown, what a search sees, and runs that go on or go wrong."""
 
 import copy
+import io
 import math
 
 import pytest
 import torch
 
 from dmbench.experiments import _nas_real_search as searching
+from dmbench.experiments import eas
 from dmbench.experiments._digits_training import Digits
 from dmbench.experiments._nas_real import (
     NothingFoundError,
@@ -33,6 +35,7 @@ from dmbench.experiments._nas_real_space import (
     spelled,
 )
 from dmbench.layers.conv2d import Conv2d
+from dmbench.nas.eas import TransformPolicy, reward
 from dmbench.nas.network_morphism import Chain, Layer, deepen, widen
 from dmbench.nas.parts.growth import Growth, segments
 from dmbench.nas.parts.morphism_climb import MorphismClimb
@@ -61,11 +64,18 @@ class Context:
         self.state, self.killed_at, self.saves, self.kept = state, killed_at, 0, None
         self.points, self.notes = [], {}
 
+    def subject(self, name):
+        return {"policy": TransformPolicy, "reward": reward}[name]
+
     def load(self):
         return copy.deepcopy(self.state)
 
     def save(self, state):
-        self.kept, self.saves = copy.deepcopy(state), self.saves + 1
+        written = io.BytesIO()
+        torch.save(state, written)
+        # As a checkpoint is read: tensors and plain values only.
+        self.kept = torch.load(io.BytesIO(written.getvalue()), weights_only=True)
+        self.saves += 1
         if self.saves == self.killed_at:
             raise Killed
         return True
@@ -97,15 +107,17 @@ def parts(monkeypatch):
     return reader
 
 
-def entrants(ctx, recipe=TINY):
-    return {
+def entrants(ctx, recipe=TINY, names=("hill_climbing", "random_search")):
+    made = {
         "hill_climbing": lambda: climb(ctx, recipe),
         "random_search": lambda: of_points(ctx, recipe, "random_search", SPACE, RandomSearch),
+        "eas": lambda: eas.entrant(ctx, recipe, batch=2),
     }
+    return {name: made[name] for name in names}
 
 
-def compared(ctx, recipe=TINY):
-    return compete(ctx, recipe, entrants(ctx, recipe))
+def compared(ctx, recipe=TINY, **options):
+    return compete(ctx, recipe, entrants(ctx, recipe, **options))
 
 
 def counted(net, side):
@@ -231,13 +243,21 @@ def test_a_search_counts_what_it_spends_and_stops_before_its_budget(name, parts)
     assert len(search.trials) >= 3
 
 
-@pytest.mark.parametrize("killed_at", [1, 3, 6, 8])
-def test_a_killed_comparison_ends_as_one_that_was_not(killed_at, parts):
+@pytest.mark.parametrize(
+    ("killed_at", "names"),
+    [
+        (1, ("hill_climbing", "random_search")),
+        (4, ("hill_climbing", "random_search")),
+        (8, ("hill_climbing", "random_search")),
+        (4, ("eas",)),
+    ],
+)
+def test_a_killed_comparison_ends_as_one_that_was_not(killed_at, names, parts):
     whole, first = Context(), Context(killed_at=killed_at)
-    wanted = compared(whole)
+    wanted = compared(whole, names=names)
     with pytest.raises(Killed):
-        compared(first)
-    assert compared(Context(first.kept)) == wanted
+        compared(first, names=names)
+    assert compared(Context(first.kept), names=names) == wanted
 
 
 def test_the_choice_does_not_see_the_test_part(parts):

@@ -22,6 +22,7 @@ NAMES = {
 }
 COLOURS = {"start": "#888888", "hill_climbing": "#2ca02c", "random_search": "#1f77b4", "eas": "#d62728"}
 NUMBERS = ("real_difference", "real_search")  # one of each stem's real search: their records have all that is drawn
+GUESS = 10.0  # % right, where a search has no network yet
 STEMS = ("network_morphism", "eas")
 
 
@@ -35,8 +36,9 @@ def real_searches(ctx: Context) -> Figure:
     figure = Figure(figsize=(7, 3.6), layout="constrained")
     axes = figure.subplots()
     for name, runs in by_strategy().items():
-        shares = [point["budget"] for point in runs[0].curve]
         table = np.array([[point[name] for point in run.curve] for run in runs])
+        known = (table > GUESS).all(0)  # every seed has trained a network
+        table, shares = table[:, known], np.array([point["budget"] for point in runs[0].curve])[known]
         mean = table.mean(0)
         label = f"{NAMES[name]}, {len(runs)} seed{'s' if len(runs) > 1 else ''}"
         axes.plot(shares, mean, color=COLOURS[name], lw=1.6, label=label)
@@ -45,7 +47,6 @@ def real_searches(ctx: Context) -> Figure:
             axes.fill_between(shares, mean - reach, mean + reach, color=COLOURS[name], alpha=0.15, lw=0)
     budget = latest("network_morphism")[0].settings["budget"]
     axes.set(xlabel=f"% of {budget / 1e9:g} billion multiply-accumulates", ylabel="validation accuracy, %")
-    axes.set_ylim(bottom=50)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     return figure
@@ -55,7 +56,7 @@ def real_searches(ctx: Context) -> Figure:
 def winners(ctx: Context) -> Figure:
     """What each search chose, of the first seed: a box is a layer, as high as it has filters, a gap a pool.
 
-    In a box: its filters and window. Beside: multiply-accumulates of a picture of 14 x 14.
+    Above a box: its filters and window. In a title: multiply-accumulates of a picture of 14 x 14.
     """
     found = {"start": latest("network_morphism")} | by_strategy()
     figure = Figure(figsize=(8, 1.25 * len(found)), layout="constrained")
@@ -72,7 +73,14 @@ def draw(axes: Axes, text: str, colour: str) -> None:
     x = 0.0
     for layer in read_layers(text):
         axes.add_patch(Rectangle((x, 0), 1, layer.filters, facecolor=colour, alpha=0.35, edgecolor="black", lw=0.8))
-        axes.text(x + 0.5, 18, f"{layer.filters}, {layer.window}x{layer.window}", ha="center", va="center", fontsize=8)
+        axes.text(
+            x + 0.5,
+            layer.filters + 2,
+            f"{layer.filters}, {layer.window}x{layer.window}",
+            ha="center",
+            va="center",
+            fontsize=8,
+        )
         x += 1.7 if layer.pooled else 1.1
     axes.set(xlim=(-0.2, 9.5), ylim=(0, 20))
     axes.set_axis_off()

@@ -1,4 +1,4 @@
-"""Network morphisms: how far a wider or a deeper network is from the one it was made of."""
+"""Network morphisms: how far a wider or a deeper network is from the one it was made of; a real search by them."""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,9 +6,13 @@ from typing import Any
 
 import torch
 
+from dmbench.experiments._nas_real import Recipe
+from dmbench.experiments._nas_real_search import climb, compete, of_points
+from dmbench.experiments._nas_real_space import real_space
 from dmbench.harness.errors import ContractError
 from dmbench.harness.experiment import Context, Subject, experiment
 from dmbench.nas.network_morphism import Chain, Layer, deepen, widen
+from dmbench.nas.random_search import RandomSearch
 
 Morph = Callable[[Chain, int], Chain]
 CHAINS = (
@@ -16,6 +20,7 @@ CHAINS = (
     (Layer(6, 3, pooled=True), Layer(5, 1), Layer(8)),
     (Layer(4), Layer(4, 3, pooled=True), Layer(7, 5), Layer(3, 3, pooled=True), Layer(6)),
 )
+REAL = Recipe()
 
 
 def check(morph: Callable[..., Any]) -> None:
@@ -27,7 +32,9 @@ def check(morph: Callable[..., Any]) -> None:
         raise ContractError(f"its network returned {tuple(found.shape)}, not (2, 10)")
 
 
-WIDEN = Subject("widen", widen, "f(net, index, filters, generator=None) returns a Chain of so many filters", check)
+WIDEN = Subject(
+    "widen", widen, "f(net, index, filters, generator=None, noise=0) returns a Chain of so many filters", check
+)
 DEEPEN = Subject("deepen", deepen, "f(net, index, window) returns a Chain with one layer more", check)
 
 
@@ -58,6 +65,30 @@ def weights(ctx: Context) -> dict[str, float]:
     """Count the weights on both sides of a layer that was made wider."""
     net = ctx.subject("widen")(Chain([Layer(6), Layer(6)], inputs=4), 0, 8)
     return {"weights_of_a_wider_layer": float(sum(convolution.weight.numel() for convolution, _ in net.blocks()))}
+
+
+@experiment(
+    "real_difference",
+    *(f"real_{name}" for name in ("hill_climbing", "random_search", "start")),
+    tier="slow",
+    artifacts=("fashion_mnist",),
+    subjects=(WIDEN, DEEPEN),
+    seeds=5,
+)
+def real_search(ctx: Context) -> dict[str, float]:
+    """Search small chains on Fashion-MNIST by morphisms and at random, at equal cost; test the winners.
+
+    `real_difference` is how much more random search's winner gets wrong than hill climbing's.
+    """
+    space = real_space()
+    grow = {"widen": ctx.subject("widen"), "deepen": ctx.subject("deepen")}
+    entrants = {
+        "hill_climbing": lambda: climb(ctx, REAL, **grow),
+        "random_search": lambda: of_points(ctx, REAL, "random_search", space, RandomSearch),
+    }
+    errors, _ = compete(ctx, REAL, entrants)
+    difference = errors["random_search"] - errors["hill_climbing"]
+    return {"real_difference": difference, **{f"real_{name}": value for name, value in errors.items()}}
 
 
 def widenings(ctx: Context) -> list[Morph]:

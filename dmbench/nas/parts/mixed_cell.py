@@ -13,6 +13,7 @@ Shapes: E edges, K operations, L edges that leave one node; nodes (N, C, H, W); 
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,10 +45,8 @@ class MixedCell(nn.Module):
 
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape. weights: softmax of alpha."""
-        filters = {
-            kind: [self.operations[edge * len(OPERATIONS) + kind][1].weight for edge in range(len(EDGES))]
-            for kind in (SMALL, LARGE)
-        }
+        operations: list[Any] = list(self.operations)
+        filters = {kind: [one[1].weight for one in operations[kind :: len(OPERATIONS)]] for kind in (SMALL, LARGE)}
         sums: dict[int, Tensor] = {0: x}
         for node, edges in enumerate(LEAVING):
             chosen = {kind: torch.cat([found[edge] for edge in edges]) for kind, found in filters.items()}
@@ -93,7 +92,8 @@ def _leaving(x: Tensor, weights: Tensor, filters: dict[int, Tensor]) -> tuple[Te
     scale = weights.T[[SMALL, LARGE]].reshape(-1, 1).expand(-1, channels).reshape(-1)  # (2 L C)
     normal = batch_norm(convolved, None, None, scale, training=True).view(batch, 2, len(weights), *x.shape[1:]).sum(1)
     skipped, pooled = weights.T[[SKIP, POOL]].view(2, -1, 1, 1, 1)
-    return (normal + skipped * x[:, None] + pooled * averaged(x)[:, None]).unbind(1)
+    mixed = normal + skipped * x[:, None] + pooled * averaged(x)[:, None]  # (N, L, C, H, W)
+    return mixed.unbind(1)  # type: ignore[no-any-return]
 
 
 @cache

@@ -227,7 +227,7 @@ def alphas(tmp_path):
         for seed, name in enumerate(("skip_connect", "nor_conv_3x3")):
             found = torch.zeros(3, 6, 5)
             found[1:, :, OPERATIONS.index(name)] = torch.tensor([1.0, 2.0])[:, None]
-            save_file({"alphas": found}, tmp_path / f"alphas_{search}_seed{seed}.safetensors")
+            save_file({"alphas": found}, tmp_path / f"darts-{search}-seed{seed}-alphas_{search}_seed{seed}.safetensors")
     _darts_pictures.join(tmp_path, tmp_path / "joined.safetensors")
 
     class Files:

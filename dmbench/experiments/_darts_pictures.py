@@ -107,7 +107,7 @@ def join(folder: Path, target: Path) -> None:
     Raises: FileNotFoundError: there are none.
     """
     found = {
-        path.stem.removeprefix("alphas_"): load_file(path)["alphas"] for path in folder.glob("alphas_*.safetensors")
+        path.stem.rpartition("alphas_")[2]: load_file(path)["alphas"] for path in folder.glob("*alphas_*.safetensors")
     }
     if not found:
         raise FileNotFoundError(f"{folder} holds no alphas: dmbench run darts --tier slow leaves them in kept/")

@@ -20,7 +20,7 @@ from dmbench.harness.experiment import Context, Subject, experiment
 from dmbench.metrics.vqa_accuracy import PEOPLE, accuracies, vqa_accuracy
 from dmbench.models.vqa import VQA, most_popular
 
-RECIPE = Recipe(updates=400, batch=256, rate=5e-3, test=2_000)
+RECIPE = Recipe(updates=1200, batch=256, rate=5e-3, test=2_000)
 BLIND_RECIPE = Recipe(updates=200, batch=256, rate=5e-3, test=2_000)
 SMALL: dict[str, Any] = {"embedding": 32, "hidden": 32, "common": 128, "mlp": (128,), "p": 0.0, "normalised": False}
 PER_PICTURE = 3  # questions, as in VQA
@@ -165,7 +165,7 @@ def question_only(ctx: Context) -> dict[str, float]:
     "other_picture",
     tier="slow",
     subjects=(NET,),
-    seeds=3,
+    seeds=5,
 )
 def with_picture(ctx: Context) -> dict[str, float]:
     """Train on generated scenes and questions; accuracy on test questions, %, also with another scene's picture.

@@ -23,7 +23,7 @@ from dmbench.nas.parts.cell_201 import EDGES, OPERATIONS, unspell
 from dmbench.nas.parts.mixed_cell import averaged
 
 SKIP = OPERATIONS.index("skip_connect")
-TINY = Recipe(updates=6, channels=2, cells=1, side=4, batch=8, evaluate_every=2, watched=10, judged=20)
+TINY = Recipe(updates=4, channels=2, cells=1, side=4, batch=8, evaluate_every=2, watched=10, judged=20)
 
 
 class Killed(Exception):
@@ -163,22 +163,22 @@ def test_alpha_goes_down_its_gradient_and_the_cell_is_what_it_prefers():
     assert ctx.points[-1]["skip_weight"] == of_skips(found.alpha)["skip_weight"] > 0.5
     assert unspell(ctx.notes["cell"]) == ["skip_connect"] * 6
     alphas = load(ctx.kept["alphas_tiny_seed3.safetensors"])["alphas"]
-    assert alphas.shape == (3, 6, 5)
+    assert alphas.shape == (2, 6, 5)
     assert torch.equal(alphas[-1], found.alpha)
 
 
 def test_a_search_learns_to_tell_the_classes():
     ctx = Context()
-    found = run(ctx, replace(TINY, updates=30, evaluate_every=10))
-    assert ctx.points[-1]["train_loss"] < ctx.points[0]["train_loss"] / 2
-    assert found.accuracy == 100
+    found = run(ctx, replace(TINY, updates=24, evaluate_every=8))
+    assert ctx.points[-1]["train_loss"] < ctx.points[0]["train_loss"] - 0.8
+    assert found.accuracy >= 90
     assert float(found.alpha.abs().min()) > 0
 
 
 @pytest.mark.parametrize("second", [False, True])
 def test_a_killed_search_ends_like_one_that_was_not(monkeypatch, second):
     monkeypatch.setattr(_darts_search, "Loop", lambda *given, save_every: Loop(*given, save_every=2))
-    recipe, whole, killed = replace(TINY, second=second), Context(), Context(killed_at=2)
+    recipe, whole, killed = replace(TINY, second=second), Context(), Context(killed_at=1)
     wanted = run(whole, recipe)
     with pytest.raises(Killed):
         run(killed, recipe)
@@ -256,7 +256,9 @@ def test_alphas_that_are_not_there_are_named(tmp_path, alphas):
     with pytest.raises(FileNotFoundError, match="holds no alphas: dmbench run darts --tier slow"):
         _darts_pictures.join(tmp_path / "empty", tmp_path / "none.safetensors")
     save_file({"first_seed0": torch.zeros(1, 6, 5)}, tmp_path / "joined.safetensors")
-    with pytest.raises(ValueError, match="holds no search second"):
+    assert list(_darts_pictures.read(alphas)) == ["first"]
+    save_file({"other": torch.zeros(1, 6, 5)}, tmp_path / "joined.safetensors")
+    with pytest.raises(ValueError, match="holds no search by DARTS"):
         _darts_pictures.read(alphas)
 
 

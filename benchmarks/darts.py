@@ -1,9 +1,9 @@
-"""The gradient of alpha of a small super-network, by order."""
+"""The gradient of alpha of a small super-network, by order; and one cell of mixtures beside the equation as printed."""
 
 import torch
 from torch.nn.functional import cross_entropy
 
-from dmbench.nas.darts import SuperNet, architecture_gradient
+from dmbench.nas.darts import MixedCell, SuperNet, architecture_gradient
 
 from ._common import _Measured, device_or_skip
 
@@ -24,3 +24,20 @@ class ArchitectureGradient(_Measured):
         x, labels = x.to(self.device), labels.to(self.device)
         losses = [lambda part=part: cross_entropy(net(x[part]), labels[part]) for part in range(2)]
         self.run = lambda: architecture_gradient(*losses, net.weights(), net.alpha, **ORDERS[order])
+
+
+class Cell(_Measured):
+    """A cell of mixtures and all its gradients: NAS-Bench-201's first stage at its batch of 64, with half the side."""
+
+    params = (["dmbench", "canonical"], ["cpu", "cuda"])
+    param_names = ("implementation", "device")
+    own = ("canonical",)
+
+    def setup(self, implementation, device):
+        self.device = device_or_skip(device)
+        cell = MixedCell(16).to(self.device)
+        x, upstream = (torch.randn(64, 16, 16, 16, device=self.device) for _ in range(2))
+        weights = torch.zeros(6, 5, device=self.device).softmax(-1)
+        wanted = [x.requires_grad_(), weights.requires_grad_(), *cell.parameters()]
+        forward = cell if implementation == "dmbench" else cell.canonical
+        self.run = lambda: torch.autograd.grad(forward(x, weights), wanted, upstream)

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from dmbench.experiments.darts import RATE, Problem, far
+from dmbench.experiments._darts_subjects import RATE, Problem
+from dmbench.experiments.darts import far
 from dmbench.nas.darts import MixedCell, SuperNet, architecture_gradient, mixture, strongest
 from dmbench.nas.parts.cell_201 import EDGES, OPERATIONS
 

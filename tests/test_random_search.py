@@ -223,6 +223,28 @@ def test_the_slow_experiments_give_their_numbers_and_a_curve_that_never_rises_wi
     assert [point["sample"] for point in ctx.curve] == [1, 5, 100]
 
 
+@pytest.mark.parametrize("data", DATA)
+def test_the_slow_experiments_search_by_the_signal_and_report_the_test(bench, ctx, monkeypatch, data):
+    seen = []
+
+    def spied(make, space, evaluate, **options):
+        seen.append(evaluate)
+        return _nas.runs(make, space, evaluate, **options)
+
+    for module in (random_search, _nas_anytime):
+        monkeypatch.setattr(module, "runs", spied)
+    monkeypatch.setattr(random_search, "STRATEGIES", {k: STRATEGIES[k] for k in ("random_search", "hill_climbing")})
+    monkeypatch.setattr(random_search, "EVALUATIONS", 3)
+    found = random_search.search(ctx, data)[f"{data}_anytime"]
+    histories = _nas.runs(RandomSearch, _nas.SPACE, bench.signal(data), count=2, budget=150, seed=0)
+    chosen = [max(history.points[:100], key=bench.signal(data)) for history in histories]
+    assert found == pytest.approx(np.mean([bench.test(data).of(point).percent for point in chosen]), abs=1e-12)
+    assert [one is bench.signal(data) for one in seen] == [True, True]
+    seen.clear()
+    random_search.comparison(ctx)
+    assert [id(one) for one in seen] == [id(bench.signal(one)) for one in DATA for _ in range(2)]
+
+
 def test_runs_of_a_seed_do_not_depend_on_how_many_there_are():
     def both(count):
         return [h.points for h in _nas.runs(RandomSearch, SMALL, worth, count=count, budget=4, seed=1)]

@@ -27,46 +27,28 @@ from dmbench.layers.conv2d import Conv2d
 from dmbench.layers.linear import Linear
 from dmbench.layers.relu import ReLU
 from dmbench.nas.parts.cell_201 import EDGES, OPERATIONS, Average, Reduction
-from dmbench.nas.parts.operations import operation
+from dmbench.nas.parts.mixed_cell import MixedCell, mixture, without_statistics
+
+__all__ = ["MixedCell", "SuperNet", "architecture_gradient", "mixture", "strongest"]
 
 Loss = Callable[[], Tensor]
-
-
-def mixture(weights: Tensor, outputs: Sequence[Tensor]) -> Tensor:
-    """Return the sum of K outputs of equal shape, weighted. weights: (K)."""
-    return torch.stack([weight * output for weight, output in zip(weights, outputs, strict=True)]).sum(0)
-
-
-class MixedCell(nn.Module):
-    """NAS-Bench-201's cell with all five operations on each edge; their normalisations neither scale nor shift."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.operations = nn.ModuleList(operation(name, channels, affine=False) for _ in EDGES for name in OPERATIONS)
-
-    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
-        """Map (N, C, H, W) to the same shape. weights: (E, K), softmax of alpha."""
-        nodes = [x]
-        for edge, (to, source) in enumerate(EDGES):
-            arriving = mixture(weights[edge], [one(nodes[source]) for one in self.on(edge)])
-            if len(nodes) > to:
-                nodes[to] = nodes[to] + arriving
-            else:
-                nodes.append(arriving)
-        return nodes[-1]
-
-    def on(self, edge: int) -> list[nn.Module]:
-        """Return the operations of an edge."""
-        return list(self.operations)[edge * len(OPERATIONS) :][: len(OPERATIONS)]
 
 
 class SuperNet(nn.Module):
     """The network of all cells of NAS-Bench-201 at once; all its cells share one alpha, (6, 5), zeros at first.
 
+    Normalisations go by the batch's own statistics, in evaluation too, as in NAS-Bench-201's searches.
     cells: of each of three stages. channels: of the first, doubled twice. inputs: of the pictures.
     """
 
-    def __init__(self, classes: int = 10, channels: int = 16, cells: int = 5, inputs: int = 3) -> None:
+    def __init__(
+        self,
+        classes: int = 10,
+        channels: int = 16,
+        cells: int = 5,
+        inputs: int = 3,
+        cell: Callable[[int], nn.Module] = MixedCell,
+    ) -> None:
         super().__init__()
         self.alpha = nn.Parameter(torch.zeros(len(EDGES), len(OPERATIONS)))
         self.stem = nn.Sequential(Conv2d(inputs, channels, 3, padding=1, bias=False), BatchNorm2d(channels))
@@ -75,16 +57,17 @@ class SuperNet(nn.Module):
             width = channels * 2**stage
             if stage:
                 self.layers.append(Reduction(width // 2, width))
-            self.layers.extend(MixedCell(width) for _ in range(cells))
+            self.layers.extend(cell(width) for _ in range(cells))
         last = 4 * channels
         self.head = nn.Sequential(BatchNorm2d(last), ReLU(), Average(), Linear(last, classes))
+        without_statistics(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map pictures (N, C, H, W), H and W multiples of four, to scores (N, K)."""
         weights = self.alpha.softmax(-1)
         x = self.stem(x)
         for layer in self.layers:
-            x = layer(x, weights) if isinstance(layer, MixedCell) else layer(x)
+            x = layer(x) if isinstance(layer, Reduction) else layer(x, weights)
         return self.head(x)  # type: ignore[no-any-return]
 
     def weights(self) -> list[nn.Parameter]:
@@ -120,7 +103,7 @@ def architecture_gradient(
         ahead = torch.autograd.grad(train(), weights)
         _move(weights, ahead, -rate)
     try:
-        found, *by_weights = torch.autograd.grad(validation(), [alpha, *weights])
+        found, *by_weights = torch.autograd.grad(validation(), [alpha, *weights] if rate else [alpha])
     finally:
         _put(weights, before)
     if rate:

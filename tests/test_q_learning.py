@@ -84,6 +84,19 @@ def test_a_search_learns_which_point_is_best():
     assert strategy.value((), 1) == max(strategy.value((), choice) for choice in range(3)) <= 0.9
 
 
+def test_what_no_rule_allows_promises_nothing():
+    space = Space(
+        "ruled",
+        [Decision("a", (0, 1)), Decision("b", (0, 1, 2))],
+        rule=lambda prefix, choice: prefix != (0,) or choice == 0,
+        state=lambda prefix: prefix,
+    )
+    strategy = QLearning(space, rate=1.0, initial=0.5)
+    strategy.learn((0, 0), 0.2)
+    assert strategy.value((0,), 0) == 0.2
+    assert strategy.value((), 0) == 0.2  # not the 0.5 of what may not follow
+
+
 def test_rules_are_kept_and_states_are_what_they_go_by():
     space = layer_chain(3, 6)
     strategy = QLearning(space, torch.Generator().manual_seed(0), schedule=[(0.3, 1)], replays=5)

@@ -74,6 +74,7 @@ def test_resume_takes_what_was_measured_and_fresh_measures_again(toy, tmp_path):
     again = run(numbers(toy, "two"), Settings(tmp_path, resume=True))
     assert again.outcomes[0].found_again
     assert again.records == first.records
+    assert len((tmp_path / "measured" / "toy.jsonl").read_text().splitlines()) == 1  # not written a second time
     run(numbers(toy, "two"), Settings(tmp_path))
     assert len(read(tmp_path)[0]) == 2
 

@@ -37,7 +37,7 @@ Loss = Callable[[], Tensor]
 class SuperNet(nn.Module):
     """The network of all cells of NAS-Bench-201 at once; all its cells share one alpha, (6, 5), zeros at first.
 
-    Normalisations go by the batch's own statistics, in evaluation too, as in NAS-Bench-201's searches.
+    Normalisations go by the batch's own statistics, in evaluation too.
     cells: of each of three stages. channels: of the first, doubled twice. inputs: of the pictures.
     """
 

@@ -111,7 +111,7 @@ def reference_bandwidths(points: Tensor) -> Tensor:
     """Return 1.06 deviation n^(-1 / (4 + D)) of each decision's choices (n, D), counted from 0, float64."""
     count, decisions = points.shape
     deviations = points.double().std(0, unbiased=False)
-    return 1.06 * deviations * float(count) ** (-1 / (4 + decisions))
+    return 1.06 * deviations * math.pow(count, -1 / (4 + decisions))
 
 
 def split(known: Sequence[tuple[Point, float]], share: float, least: int) -> tuple[list[Point], list[Point]] | None:

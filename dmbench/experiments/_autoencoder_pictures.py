@@ -15,7 +15,7 @@ from dmbench.harness.report_pictures import Drawing
 from dmbench.models.autoencoder import principal_components, project, squared_error
 
 COUNTS = (2, 10, 30, 100)
-SOME = 10_000  # not every sixth: digits of both sources of MNIST alternate
+SOME = 10_000
 INK = {"cmap": "gray_r", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
 
 

@@ -58,7 +58,7 @@ def regret(ctx: Context) -> Figure:
         axes.set(xscale="log", yscale="log", title=NAMES[data], xlabel="evaluations")
         axes.spines[["top", "right"]].set_visible(False)
     figure.axes[0].set_ylabel("regret, points of test accuracy")
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=9, frameon=False)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""EAS: what its policy costs for a batch of ten networks, each grown by five insertions and four widenings."""
+"""EAS: what it costs to judge ten networks' transformations, nine each, and the gradient of that."""
 
 import torch
 
@@ -13,7 +13,7 @@ GROWTH = Growth(ladder=(4, 8, 16, 32), longest=4)
 
 
 class Batch(_Measured):
-    """Ten networks drawn and grown, told a made-up accuracy, and the policy's step."""
+    """Log-probabilities of a batch of transformations by the policy, and their gradient."""
 
     params = (["dmbench"], ["cpu"])
     param_names = ("implementation", "device")
@@ -22,10 +22,15 @@ class Batch(_Measured):
         self.device = device_or_skip(device)
         torch.manual_seed(0)
         search = EAS(Chain(FIRST), GROWTH, torch.Generator().manual_seed(0))
-        search.tell(search.ask(), 99.0)  # none is better, so that the same network is grown again
+        search.tell(search.ask(), 99.0)  # what follows is drawn for the same network
+        episodes = []
+        for _ in range(search.batch):
+            search.ask()
+            episodes.append(search.episode)
+        weights = list(search.policy.parameters())
 
         def run():
-            for place in range(search.batch):
-                search.tell(search.ask(), 40.0 + place)
+            logs = torch.stack([search.judge(episode)[0] for episode in episodes])
+            torch.autograd.grad(logs.sum(), weights, allow_unused=True)
 
         self.run = run
